@@ -25,7 +25,7 @@ async def test_the_first_job_is_made_and_run_in_an_empty_installation(new_consol
     await page.wait_for_load_state()
     await page.get_by_label("Runs", exact=True).select_option("every")
     await page.get_by_label("Expression").fill("PT5M")
-    await expect(page.locator("#schedule-preview")).to_contain_text("Every PT5M")
+    await expect(page.locator("#schedule-preview")).to_contain_text("Every 5 minutes")
     await page.get_by_role("button", name="Create").click()
     await expect(page.locator("h1")).to_have_text("my first job")
     dialog = await dialog_of(page.get_by_role("link", name="Run now…"))

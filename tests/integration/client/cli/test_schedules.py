@@ -30,6 +30,12 @@ def test_a_forecast_without_ends_is_that_of_the_next_day(duebook: Program) -> No
 def test_a_preview_prints_times_and_says_the_schedule_in_words(duebook: Program) -> None:
     given = ("cron 30 2 * * *", "--timezone", "Europe/Berlin", "--gap", "skip", "--after", "2026-03-28T00:00:00Z")
     preview = duebook("schedule", "preview", *given, "--at", "2026-01-01T00:00:00Z", "--count", "2")
-    assert preview.stdout.splitlines() == ["nominal_at", "2026-03-28T01:30:00Z", "2026-03-30T00:30:00Z"]
+    assert [line.split() for line in preview.stdout.splitlines()] == [
+        ["nominal_at", "local"],
+        ["2026-03-28T01:30:00Z", "2026-03-28T02:30:00+01:00"],
+        ["2026-03-30T00:30:00Z", "2026-03-30T02:30:00+02:00"],
+    ]
+    in_utc = duebook("schedule", "preview", "daily", "--at", "2026-01-01T00:00:00Z", "--count", "1")
+    assert in_utc.stdout.splitlines()[0] == "nominal_at"
     assert "02:30" in preview.stderr
     assert len(duebook.data("schedule", "preview", "daily", "--count", "3")["times"]) == 3

@@ -55,6 +55,20 @@ def test_the_description_of_the_bounds_of_a_rule(rule: str, text: str) -> None:
     assert description(job(Rrule(rule))).endswith(f" at 10:00 in Europe/Berlin{text}")
 
 
+@pytest.mark.parametrize(
+    ("every", "text"),
+    [
+        (timedelta(seconds=1), "second"),
+        (timedelta(days=1), "day"),
+        (timedelta(minutes=15), "15 minutes"),
+        (timedelta(minutes=90), "1 hour and 30 minutes"),
+        (timedelta(days=2, hours=3, seconds=1.5), "2 days, 3 hours and 1.5 seconds"),
+    ],
+)
+def test_the_description_of_an_interval_is_in_words(every: timedelta, text: str) -> None:
+    assert description(job(Every(every))).startswith(f"Every {text} of real time, counted from ")
+
+
 def notes(recurrence: Recurrence, after: datetime = START - timedelta(days=1)) -> list[str]:
     found: list[str] = preview(job(recurrence), after, 3)["notes"]
     return found

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
@@ -45,7 +46,19 @@ def preview_schedule(
     output.print_message(preview["description"])
     for note in preview["notes"]:
         output.print_message(note)
-    output.print_list([{"nominal_at": time} for time in preview["times"]], ("nominal_at",), fmt)
+    if (zone := _local_zone(timezone)) is None:
+        output.print_list([{"nominal_at": time} for time in preview["times"]], ("nominal_at",), fmt)
+        return
+    times = [(time, datetime.fromisoformat(time).astimezone(zone).isoformat()) for time in preview["times"]]
+    output.print_list([{"nominal_at": time, "local": local} for time, local in times], ("nominal_at", "local"), fmt)
+
+
+def _local_zone(name: str | None) -> ZoneInfo | None:
+    """The zone to show times in beside UTC; None if that is UTC, or not known on this machine."""
+    try:
+        return None if name in {None, "UTC"} else ZoneInfo(str(name))
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return None
 
 
 @app.command("forecast")

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from duebook_api.schedules.cron_notes import cron_notes
 from duebook_api.schedules.cron_text import cron_text
 from duebook_api.schedules.dst_effects import affected, fold_text, keeps_local_time
+from duebook_api.schedules.phrases import interval
 from duebook_api.schedules.rule_text import rule_text
 from duebook_common.domain.definition import Cron, Definition, Every, Rrule
 from duebook_common.domain.schedule import cron, rrule
@@ -49,7 +50,7 @@ def description(definition: Definition) -> str:
         case "weekly":
             return f"Every {start:%A} at {_clock(start)} in {zone}"
         case Every(every):
-            return f"Every {iso(every)} of real time, counted from {_timestamp(start)}"
+            return f"Every {interval(every)} of real time, counted from {_timestamp(start)}"
         case Rrule(rule):
             return rule_text(rule, start, zone)
         case Cron(expression):
