@@ -1,5 +1,6 @@
 """The directory of a stack: its lock, and what it stores for the next start."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from duebook_devstack.stack_dir import AlreadyRunning, StackDir
 
 def test_a_directory_has_one_stack_at_a_time(tmp_path: Path) -> None:
     stack_dir = StackDir(tmp_path)
-    with pytest.raises(AlreadyRunning, match="already running"):
+    with pytest.raises(AlreadyRunning, match=f"already running .* with Ctrl-C .* `kill {os.getpid()}`"):
         StackDir(tmp_path)
     stack_dir.close()
     StackDir(tmp_path).close()

@@ -30,12 +30,14 @@ class StackDir:
         self.registry = ProcessRegistry(self.path / "processes.json")
         self._state = self.path / "state.json"
         self._mutex = threading.Lock()
-        self._lock = (self.path / "lock").open("a", encoding="utf-8")
+        self._lock = (self.path / "lock").open("a+", encoding="utf-8")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._lock.close()
-            raise AlreadyRunning(f"a stack is already running in {self.path}") from None
+            raise AlreadyRunning(self._already_running()) from None
+        self._lock.truncate(0)
+        self._lock.write(str(os.getpid()))
+        self._lock.flush()
         for log in (self.path / "logs").glob("*.log"):
             log.replace(log.with_suffix(".log.1"))  # one log file for each start; the previous one is kept
 
@@ -50,6 +52,14 @@ class StackDir:
 
     def close(self) -> None:
         self._lock.close()
+
+    def _already_running(self) -> str:
+        """Says which process holds the lock, and how to stop it."""
+        with self._lock:
+            self._lock.seek(0)
+            process = self._lock.read()
+        stop = f", or with `kill {process}` from another one" if process else ""
+        return f"a stack is already running in {self.path}; stop it with Ctrl-C in its terminal{stop}"
 
     def log(self, name: str) -> Path:
         return self.path / "logs" / f"{name}.log"
