@@ -1,5 +1,6 @@
-"""Two lines over time on a scale of powers of ten: the median and the 99th percentile of a duration."""
+"""Two lines over time on a logarithmic scale: the median and the 99th percentile of a duration."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from math import log10
@@ -11,7 +12,9 @@ from duebook_api.console.pages.svg.elements import line, number, path, svg, text
 from duebook_api.console.pages.times import Times, duration
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT = 340, 90, 44, 8
-_LEAST = 0.001  # seconds
+# In seconds: from a millisecond to 500 days, about a power of ten apart, each with a short label.
+_TICKS = (0.001, 0.01, 0.1, 1, 10, 60, 600, 3_600, 36_000, 432_000, 4_320_000, 43_200_000)
+_LEAST = _TICKS[0]
 
 
 class Point(NamedTuple):
@@ -22,18 +25,18 @@ class Point(NamedTuple):
 
 def lateness_lines(points: Sequence[Point], times: Times, start: datetime) -> Markup:
     """The drawing and its twin; a gap in the points is a gap in the lines."""
-    highest = max([_LEAST * 10, *(point.p99 for point in points)])
-    decades = max(1, -(-int(log10(highest / _LEAST) * 1000) // 1000))
+    highest = max([_TICKS[1], *(point.p99 for point in points)])
+    last = min(bisect_left(_TICKS, highest), len(_TICKS) - 1)
 
     def y(seconds: float) -> float:
-        return _HEIGHT - 14 - log10(max(seconds, _LEAST) / _LEAST) / decades * (_HEIGHT - 24)
+        share = log10(min(max(seconds, _LEAST), _TICKS[last]) / _LEAST) / log10(_TICKS[last] / _LEAST)
+        return _HEIGHT - 14 - share * (_HEIGHT - 24)
 
     def x(at: datetime) -> float:
         return _LEFT + (at - start) / (times.now - start) * (_WIDTH - _LEFT - _RIGHT)
 
     content = []
-    for decade in {0, decades // 2, decades}:
-        seconds = _LEAST * 10**decade
+    for seconds in {_LEAST, _TICKS[last // 2], _TICKS[last]}:
         content += [line(_LEFT, y(seconds), _WIDTH, y(seconds), "grid")]
         content += [text(_LEFT - 6, y(seconds) + 4, duration(timedelta(seconds=seconds)), "end")]
     for css, values in (("line-p99", [(p.at, p.p99) for p in points]), ("line-p50", [(p.at, p.p50) for p in points])):
