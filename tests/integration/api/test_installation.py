@@ -100,3 +100,12 @@ async def test_the_system_shows_services_settings_and_sizes(api: Api) -> None:
     assert (shown["archives"]["count"], shown["archives"]["newest"]) == (0, [])
     assert datetime.fromisoformat(shown["archives"]["kept_since"]) <= datetime.now(UTC)
     assert "s3cret" not in str(shown)
+
+
+async def test_rows_are_counted_before_a_table_is_analysed(api: Api) -> None:
+    async with api.deps.pool.acquire() as db:
+        await db.execute("CREATE TABLE counted (n integer)")
+        await db.execute("INSERT INTO counted SELECT generate_series(1, 3)")
+        await db.execute("SELECT pg_stat_force_next_flush()")
+    shown = await api.json(200, "GET", "/api/system")
+    assert next(table["rows"] for table in shown["tables"] if table["name"] == "counted") == 3

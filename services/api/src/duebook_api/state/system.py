@@ -17,9 +17,9 @@ SELECT instance_id AS id, service, host, version, schema, tzdata, settings, star
 FROM services WHERE seen_at > clock_timestamp() - interval '1 day' ORDER BY service, seen_at DESC LIMIT {_MOST_SERVICES}
 """  # noqa: S608
 _DATABASE = "SELECT version_num AS schema, current_setting('server_version') AS version, now() FROM alembic_version"
-# The partitions of a table count together, under its name.
+# The partitions of a table count together, under its name. PostgreSQL counts live rows before it analyses a table.
 _SIZES = """
-SELECT root.relname AS name, sum(greatest(c.reltuples, 0))::bigint AS rows,
+SELECT root.relname AS name, sum(greatest(c.reltuples, pg_stat_get_live_tuples(c.oid)))::bigint AS rows,
        sum(pg_total_relation_size(c.oid))::bigint AS bytes
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_class root ON root.oid = coalesce(pg_partition_root(c.oid), c.oid)
