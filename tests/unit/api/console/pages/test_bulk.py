@@ -1,6 +1,8 @@
+from datetime import UTC, datetime
+
 import pytest
 
-from duebook_api.console.pages.bulk import BulkForm, bulk_link, dialog, fault_of_count, outcomes
+from duebook_api.console.pages.bulk import BulkForm, bulk_link, dialog, fault_of_count, filter_words, outcomes
 from duebook_common.domain.bulk.events import BulkAction
 
 
@@ -14,6 +16,13 @@ def test_the_dialog_says_how_those_failed_that_failed_alike() -> None:
         "4 dead letters match: fingerprint bc13.",
         "All failed alike, the newest with “HTTP 503”.",
     )
+
+
+def test_a_filter_is_in_words_with_its_text_quoted_and_its_times_short() -> None:
+    since = datetime(2026, 11, 24, 2, 0, 0, 453379, tzinfo=UTC)
+    words = filter_words({"tag": "tenant-7", "q": "connection refused", "finished_to": since})
+    assert words == "tag tenant-7, text “connection refused”, finished to 2026-11-24 02:00:00 UTC"
+    assert filter_words({"all": True}) == "all"
 
 
 def test_a_large_count_must_be_typed_and_a_small_one_not() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -73,9 +73,15 @@ def _text(value: Any) -> str:
 
 
 def filter_words(filter_: Mapping[str, Any]) -> str:
-    """Like `queue mail, tag tenant-7`; `all` without a filter."""
-    parts = [f"{name.replace('_', ' ')} {_text(value)}" for name, value in filter_.items() if name != "all"]
-    return ", ".join(parts) or "all"
+    """Like `queue mail, text “refused”, due from 2026-11-24 02:00:00 UTC`; `all` without a filter."""
+    return ", ".join(_filter_word(name, value) for name, value in filter_.items() if name != "all") or "all"
+
+
+def _filter_word(name: str, value: Any) -> str:
+    if name == "q":
+        return f"text “{value}”"
+    text = f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if isinstance(value, datetime) else _text(value)
+    return f"{name.replace('_', ' ')} {text}"
 
 
 @dataclass(frozen=True, slots=True)
