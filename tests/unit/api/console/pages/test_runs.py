@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from duebook_api.console.pages.runs import longest_of, runs_sentence, took
+from duebook_api.console.pages.runs import attempts_text, longest_of, runs_sentence, took
 from support.samples import NOW
 
 SECOND = timedelta(seconds=1)
@@ -56,3 +56,8 @@ def test_the_sentence_says_whether_there_are_more_runs_than_it_counts() -> None:
     assert runs_sentence(runs, NOW) == f"2 runs: {counts}"
     assert runs_sentence(runs, NOW, is_all=False) == f"2 runs on this page: {counts}"
     assert runs_sentence([], NOW) == ""
+
+
+@pytest.mark.parametrize(("attempt", "text"), [(0, ""), (1, "1 of 4"), (4, "4 of 4"), (5, "5")])
+def test_attempts_are_counted_alone_once_a_redrive_has_granted_more(attempt: int, text: str) -> None:
+    assert attempts_text(attempt, 4) == text
