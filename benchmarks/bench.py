@@ -44,6 +44,17 @@ class Bench:
         for service in self.services.values():
             service.await_ready()
 
+    def add(self, kind: str, number: int) -> Service:
+        """One more service of a kind, ready."""
+        added = Service(self.stack.stack_dir, f"{kind}-{number}", free_port(), self.environment)
+        self.services[added.name] = added
+        added.start()
+        added.await_ready()
+        return added
+
+    def remove(self, added: Service) -> None:
+        self.services.pop(added.name).stop()
+
     def stop(self) -> None:
         self.api.close()
         for service in self.services.values():

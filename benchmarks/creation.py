@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from urllib.parse import urlsplit
@@ -15,30 +16,35 @@ _COUNT = 4_000
 
 
 async def creation(bench: Bench, clients: int) -> tuple[float, Lateness]:
-    """Jobs a second, and the time of each in milliseconds. The clients have a process of their own."""
+    """Jobs a second, and the time of each in milliseconds. The clients, in a process of their own, share the apis."""
     await bench.settle()
+    urls = [service.url for name, service in bench.services.items() if name.startswith("api")]
     with get_context("spawn").Pool(1) as pool:
-        seconds, took = await asyncio.to_thread(pool.apply, _create, (bench.services["api"].url, clients))
+        seconds, took = await asyncio.to_thread(pool.apply, _create, (urls, clients))
     return _COUNT / seconds, percentiles(sorted(took))
 
 
-def _create(url: str, clients: int) -> tuple[float, list[float]]:
+def _create(urls: Sequence[str], clients: int) -> tuple[float, list[float]]:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_create_all(url, clients))
+        return runner.run(_create_all(urls, clients))
 
 
-async def _create_all(url: str, clients: int) -> tuple[float, list[float]]:
+async def _create_all(urls: Sequence[str], clients: int) -> tuple[float, list[float]]:
     later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     body = f'{{"name": "creation", "scheduled_at": "{later}"}}'.encode()
-    address, loop = urlsplit(url), asyncio.get_running_loop()
+    began = time.perf_counter()
+    made = [await _connect(urls[n % len(urls)], body, _COUNT // clients) for n in range(clients)]
+    done = await asyncio.gather(*(client.took for client in made))
+    return time.perf_counter() - began, [took for client in done for took in client]
+
+
+async def _connect(url: str, body: bytes, count: int) -> "_Client":
+    address = urlsplit(url)
     head = f"POST /api/job HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: application/json\r\n"
     request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-    began = time.perf_counter()
-    each = _COUNT // clients
-    host, port = address.hostname or "", address.port or 0
-    made = [await loop.create_connection(lambda: _Client(request, each), host, port) for _ in range(clients)]
-    done = await asyncio.gather(*(client.took for _, client in made))
-    return time.perf_counter() - began, [took for client in done for took in client]
+    connect = asyncio.get_running_loop().create_connection
+    _, client = await connect(lambda: _Client(request, count), address.hostname or "", address.port or 0)
+    return client
 
 
 class _Client(asyncio.Protocol):

@@ -10,7 +10,6 @@ import asyncpg
 
 from benchmarks.bench import Bench
 from benchmarks.throughput import throughput
-from duebook_devstack.ports import free_port
 from duebook_devstack.services import Service
 
 COUNTS = (1, 2, 4, 8, 8, 4, 2, 1)
@@ -22,25 +21,12 @@ async def by_schedulers(bench: Bench, db: asyncpg.Connection) -> AsyncIterator[t
     try:
         for count in COUNTS:
             while len(added) < count - 1:
-                added.append(_scheduler(bench, len(added) + 2))
+                added.append(bench.add("scheduler", len(added) + 2))
             while len(added) > count - 1:
-                _stop(bench, added.pop())
+                bench.remove(added.pop())
             await bench.settle()
             rate, cpu = await throughput(bench, db)
             yield count, rate, sum(cost for name, cost in cpu.items() if name.startswith("scheduler"))
     finally:
         for scheduler in added:
-            _stop(bench, scheduler)
-
-
-def _stop(bench: Bench, scheduler: Service) -> None:
-    bench.services.pop(scheduler.name).stop()
-
-
-def _scheduler(bench: Bench, number: int) -> Service:
-    """One more scheduler, ready."""
-    scheduler = Service(bench.stack.stack_dir, f"scheduler-{number}", free_port(), bench.environment)
-    bench.services[scheduler.name] = scheduler
-    scheduler.start()
-    scheduler.await_ready()
-    return scheduler
+            bench.remove(scheduler)
