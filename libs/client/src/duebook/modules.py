@@ -23,7 +23,8 @@ def load(modules: Iterable[str]) -> None:
         except TaskError as error:
             raise TaskError(_one_line(str(error))) from error
         except (Exception, SystemExit) as error:
-            raise TaskError(_one_line(f"cannot import the task module {name}: {_where(error)}{described(error)}")) from error  # fmt: skip  # noqa: E501
+            cause = f"{_where(error)}{described(error)}{_remedy(name, error)}"
+            raise TaskError(_one_line(f"cannot import the task module {name}: {cause}")) from error
     try:
         registered()
     except TaskError as error:
@@ -36,6 +37,14 @@ def _where(error: BaseException) -> str:
         return f"{short_path(error.filename)}:{error.lineno}: "
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_foreign(f.filename)]
     return f"{short_path(frames[-1].filename)}:{frames[-1].lineno}: " if frames else ""
+
+
+def _remedy(name: str, error: BaseException) -> str:
+    """What helps where the module itself, or its package, is not there."""
+    top = name.partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or error.name not in {top, name}:
+        return ""
+    return f"; it must lie in {Path.cwd()}, in a directory that PYTHONPATH names, or among the installed packages"
 
 
 def _is_foreign(file: str) -> bool:
