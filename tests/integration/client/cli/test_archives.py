@@ -3,13 +3,18 @@
 import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
+from asyncpg import LockNotAvailableError
 
 from duebook_common.archives.archiver import Archiver
+from duebook_common.archives.rewriter import Rewriter
 from duebook_common.archives.targets import open_target
 from duebook_common.domain.run.commands import Succeed
 from duebook_common.store import departure
+from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.erasure import erase_archived_run
 from duebook_common.store.partitions import open_period
@@ -115,6 +120,23 @@ async def test_a_period_that_another_process_works_on_is_no_success(
     assert (busy.exit_code, "another process works on archives: try again" in busy.stderr) == (1, True)
     too_long = await asyncio.to_thread(offline, "archive", "run", "--older-than", "9999999d", **archives)
     assert (too_long.exit_code, "is too long; write at most 36500d" in too_long.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "error", "says"),
+    [
+        (Archiver, "archive_due", Conflict(), "another process has worked on archives meanwhile: try again"),
+        (Rewriter, "rewrite_due", Conflict(), "another process has worked on archives meanwhile: try again"),
+        (Archiver, "archive_due", LockNotAvailableError(), "a long transaction holds a lock on the log: end it"),
+    ],
+)
+def test_what_other_processes_keep_from_working_is_one_line(
+    offline: Program, archives: dict[str, str], monkeypatch: pytest.MonkeyPatch,
+    owner: Any, name: str, error: Exception, says: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(owner, name, AsyncMock(side_effect=error))
+    done = offline("archive", *OLD, **archives)
+    assert (done.exit_code, says in done.stderr) == (1, True), done.stderr
 
 
 async def test_erasures_reach_archives_also_where_a_period_cannot_leave(

@@ -1,6 +1,7 @@
 """`duebook archive`. It works on the database and on the archives themselves, without the API."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -75,31 +76,38 @@ def run(
 
 async def _archive(target: "Target", retention: timedelta | None, pool: "Pool") -> _Archived:
     """Archive all that is due, and then let erasures reach the archives, also where archiving has failed."""
-    from asyncpg import LockNotAvailableError
-
-    from duebook_common.archives.archiver import Archiver, NotArchived
+    from duebook_common.archives.archiver import Archiver
     from duebook_common.archives.rewriter import Rewriter
     from duebook_common.store.archive_handling import erasure_overdue
-    from duebook_common.store.conflict import Conflict
 
     archiver = Archiver(pool, target, operator())
     archived, changed, faults = list[Any](), list[Any](), list[str]()
-    try:
+    with _noted(faults):
         while (archive := await archiver.archive_due(retention)) is not None:
             output.print_message(f"archived {archive.period}: {archive.events} events, {archive.bytes} bytes")
             archived.append(archive)
+    with _noted(faults):
+        await Rewriter(pool, target, operator()).rewrite_due(changed.append)
+    late, overdue = await archiver.overdue(retention), await _with_connection(pool, erasure_overdue)
+    return _Archived(archived, changed, faults, late, overdue)
+
+
+@contextmanager
+def _noted(faults: list[str]) -> Iterator[None]:
+    """Add what keeps a period in the database, or contents in an archive, to `faults`."""
+    from asyncpg import LockNotAvailableError
+
+    from duebook_common.archives.archiver import NotArchived
+    from duebook_common.store.conflict import Conflict
+
+    try:
+        yield
     except NotArchived as error:
         faults.append(str(error))
     except Conflict:
-        faults.append("another process has archived the period meanwhile: try again")
+        faults.append("another process has worked on archives meanwhile: try again")
     except LockNotAvailableError:
-        faults.append("a transaction keeps the period from leaving: end it, and try again")
-    try:
-        await Rewriter(pool, target, operator()).rewrite_due(changed.append)
-    except NotArchived as error:
-        faults.append(str(error))
-    late, overdue = await archiver.overdue(retention), await _with_connection(pool, erasure_overdue)
-    return _Archived(archived, changed, faults, late, overdue)
+        faults.append("a long transaction holds a lock on the log: end it, and try again")
 
 
 @app.command("list")
