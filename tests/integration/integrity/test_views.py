@@ -13,12 +13,14 @@ from duebook_common.domain.definition import CatchUp
 from duebook_common.domain.run.commands import CancelRun, DiscardRun, FailAttempt, ReleaseAttempt, Succeed
 from duebook_common.integrity.migrate import migrate
 from duebook_common.store.database import Pool, connect
+from duebook_common.store.erasure import erase_runs
 from duebook_common.store.eventstore import tail
 from duebook_common.store.job_handling import handle_job
 from duebook_devstack.postgres import Postgres
 from support import counting
 from support.api_app import Api, running_api
 from support.bookkeeping import ACTOR, NOW, created, dispatch, dispatched, do, start, started
+from support.contents import read_the_log
 from support.documents import ROOT
 from support.page_commands import PageCommands, superuser_of
 from support.samples import DAY, MINUTE
@@ -109,6 +111,20 @@ async def test_a_decision_after_the_last_attempt_does_not_lengthen_it(pool: Pool
         await do(pool, run, decide)
         [row] = await view(pool, "runs", f"run_id = '{run.id}'")
         assert (row["finished_at"], row["last_attempt_took"]) == (NOW + DAY, None)
+
+
+async def test_the_views_show_no_error_of_an_erased_run(pool: Pool) -> None:
+    run = await started(pool)
+    await do(pool, run, FailAttempt(1, "a secret", NOW + MINUTE, 0.5, retry=False))
+    await do(pool, run, DiscardRun("obsolete", NOW + MINUTE))
+    await read_the_log(pool)
+    await pool.execute("DELETE FROM mails_owed")
+    erased = await erase_runs(pool, [run.id], None, NOW + DAY, ACTOR)
+    assert erased[run.id].error is None
+    [row] = await view(pool, "runs")
+    assert (row["status"], row["error"], row["fingerprint"]) == ("discarded", None, None)
+    [attempt] = await view(pool, "attempts")
+    assert (attempt["outcome"], attempt["error"], attempt["took"]) == ("failed", None, MINUTE)
 
 
 async def test_attempts_equal_those_of_the_job_log(api: Api) -> None:
