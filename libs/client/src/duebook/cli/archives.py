@@ -160,7 +160,8 @@ def verify(fmt: Output = Format.TABLE) -> None:
 def restore(period: Period, fmt: Output = Format.TABLE) -> None:
     """Load an archive into tables of its own, beside the log, for reading: the schema `archive_PERIOD`.
 
-    Waits until no other process works on archives; none does meanwhile.
+    Replaces what an earlier restore of this archive has loaded, and drops views on that. Waits until no other process
+    works on archives; none does meanwhile.
     """
     from duebook_common.archives import restore as library
     from duebook_common.archives.chain import ArchiveFault
