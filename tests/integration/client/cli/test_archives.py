@@ -1,6 +1,7 @@
 """`duebook archive`, against a real database and a folder."""
 
 import asyncio
+import json
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,7 @@ async def test_a_period_that_another_process_works_on_is_no_success(
     [
         (Archiver, "archive_due", Conflict(), "another process has worked on archives meanwhile: try again"),
         (Rewriter, "rewrite_due", Conflict(), "another process has worked on archives meanwhile: try again"),
-        (Archiver, "archive_due", LockNotAvailableError(), "a long transaction holds a lock on the log: end it"),
+        (Archiver, "archive_due", LockNotAvailableError(), "a transaction or a vacuum holds a lock on the log"),
     ],
 )
 def test_what_other_processes_keep_from_working_is_one_line(
@@ -137,6 +138,29 @@ def test_what_other_processes_keep_from_working_is_one_line(
     monkeypatch.setattr(owner, name, AsyncMock(side_effect=error))
     done = offline("archive", *OLD, **archives)
     assert (done.exit_code, says in done.stderr) == (1, True), done.stderr
+
+
+def test_a_period_that_becomes_old_enough_meanwhile_is_for_the_next_run(
+    offline: Program, archives: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def end_a_period(rewriter: Rewriter, _: Any) -> None:
+        await with_old_period(rewriter.pool)
+
+    monkeypatch.setattr(Rewriter, "rewrite_due", end_a_period)
+    done = offline("archive", *OLD, "-o", "json", **archives)
+    assert (done.exit_code, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+async def test_what_was_archived_is_printed_also_where_the_rest_fails(
+    offline: Program, archives: dict[str, str], pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await with_old_period(pool)
+    monkeypatch.setattr(Rewriter, "rewrite_due", AsyncMock(side_effect=Conflict()))
+    done = await asyncio.to_thread(offline, "archive", *OLD, "-o", "json", **archives)
+    row = await pool.fetchrow("SELECT period, events, bytes FROM archives")
+    assert row is not None
+    assert (done.exit_code, json.loads(done.stdout)) == (1, [dict(row)]), done.stderr
+    assert "periods archived: 1" in done.stderr
 
 
 async def test_erasures_reach_archives_also_where_a_period_cannot_leave(

@@ -15,6 +15,7 @@ from duebook.cli.options import Output, parse_option
 from duebook.cli.output import Format
 from duebook.cli.parsing import duration
 from duebook.client.environment import environment
+from duebook_common.domain.retention import MAX_RETENTION
 
 if TYPE_CHECKING:
     from duebook_common.archives.chain import RecordedManifest
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Archive old runs, and check and read archives.")
 
 _COLUMNS = ("number", "period", "events", "bytes", "archived_at", "address", "link", "digest")
-_MAX_AGE = timedelta(days=36_500)
 
 
 class _Archived(NamedTuple):
@@ -39,6 +39,17 @@ class _Archived(NamedTuple):
     faults: Sequence[str]
     late: float
     overdue: float
+
+    @property
+    def unfinished(self) -> str | None:
+        """Why the next run has work to do; None if all is done."""
+        if self.faults:
+            return "; ".join(self.faults)
+        if self.late:
+            return "a period is old enough, and another process works on archives: try again"
+        if self.overdue:
+            return "an archive has contents that were erased, and another process works on archives: try again"
+        return None
 
 
 Period = Annotated[str, typer.Argument(help="The period, as `duebook archive list` names it, like 2026-10.")]
@@ -57,19 +68,21 @@ def run(
     """
     settings, target = _settings(), _target()
     retention = settings.retention if older_than is None else parse_option("--older-than", _age, older_than)
-    archived, changed, faults, late, overdue = with_database(partial(_archive, target, retention))
-    if faults:
-        raise Failure("; ".join(faults))
-    if late:
-        raise Failure("a period is old enough, and another process works on archives: try again")
-    if overdue:
-        raise Failure("an archive has contents that were erased, and another process works on archives: try again")
-    if retention is None and not archived and not changed:
+    done = with_database(partial(_archive, target, retention))
+    unfinished = done.unfinished
+    if retention is None and not (unfinished or done.archived or done.changed):
         raise Failure("everything is kept for ever: set DUEBOOK_RETENTION, or give --older-than")
-    rewritten, deleted = sum(each.rewritten for each in changed), sum(each.deleted for each in changed)
+    _print_archived(done, fmt)
+    if unfinished:
+        raise Failure(unfinished)
+
+
+def _print_archived(done: _Archived, fmt: Format) -> None:
+    rewritten, deleted = sum(each.rewritten for each in done.changed), sum(each.deleted for each in done.changed)
     if fmt is Format.JSON:
-        output.print_json([{"period": each.period, "events": each.events, "bytes": each.bytes} for each in archived])
-    output.print_message(f"periods archived: {len(archived)}, archives without what was erased: {rewritten}")
+        view = [{"period": each.period, "events": each.events, "bytes": each.bytes} for each in done.archived]
+        output.print_json(view)
+    output.print_message(f"periods archived: {len(done.archived)}, archives without what was erased: {rewritten}")
     if deleted:
         output.print_message(f"old files deleted: {deleted}")
 
@@ -86,10 +99,10 @@ async def _archive(target: "Target", retention: timedelta | None, pool: "Pool") 
         while (archive := await archiver.archive_due(retention)) is not None:
             output.print_message(f"archived {archive.period}: {archive.events} events, {archive.bytes} bytes")
             archived.append(archive)
+    late = await archiver.overdue(retention)  # now, before other periods become old enough
     with _noted(faults):
         await Rewriter(pool, target, operator()).rewrite_due(changed.append)
-    late, overdue = await archiver.overdue(retention), await _with_connection(pool, erasure_overdue)
-    return _Archived(archived, changed, faults, late, overdue)
+    return _Archived(archived, changed, faults, late, await _with_connection(pool, erasure_overdue))
 
 
 @contextmanager
@@ -107,7 +120,7 @@ def _noted(faults: list[str]) -> Iterator[None]:
     except Conflict:
         faults.append("another process has worked on archives meanwhile: try again")
     except LockNotAvailableError:
-        faults.append("a long transaction holds a lock on the log: end it, and try again")
+        faults.append("a transaction or a vacuum holds a lock on the log: try again; pg_stat_activity shows it")
 
 
 @app.command("list")
@@ -192,8 +205,8 @@ def restore(period: Period, fmt: Output = Format.TABLE) -> None:
 def _age(text: str) -> timedelta:
     """Parse a duration by which a period may be older than now; raises ValueError."""
     age = duration(text)
-    if age > _MAX_AGE:
-        raise ValueError(f"{text!r} is too long; write at most {_MAX_AGE.days}d")
+    if age > MAX_RETENTION:
+        raise ValueError(f"{text!r} is too long; write at most {MAX_RETENTION.days}d")
     return age
 
 

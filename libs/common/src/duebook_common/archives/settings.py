@@ -9,11 +9,12 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from duebook_common.domain.retention import MAX_RETENTION
 from duebook_common.runtime.bounds import Bounds
 from duebook_common.runtime.durations import Duration
 from duebook_common.runtime.settings import Settings
 
-Retention = Annotated[Duration, AfterValidator(Bounds(timedelta(hours=1), timedelta(days=36_500)))]
+Retention = Annotated[Duration, AfterValidator(Bounds(timedelta(hours=1), MAX_RETENTION))]
 
 _BUCKET = re.compile(r"[A-Za-z0-9._-]+")
 

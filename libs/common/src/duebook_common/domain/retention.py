@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
+MAX_RETENTION = timedelta(days=36_500)
+
 
 class Span(NamedTuple):
     """A period (UTC): what was opened from `start` until before `end`."""
