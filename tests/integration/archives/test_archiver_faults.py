@@ -17,7 +17,6 @@ from duebook_common.integrity.verified import remember
 from duebook_common.integrity.verify import verify, verify_recent
 from duebook_common.store import departure
 from duebook_common.store.checkpoints import Checkpoint
-from duebook_common.store.conflict import Conflict
 from duebook_common.store.database import UNAVAILABLE, Connection, Pool, transaction
 from support.archiver import LONG_AGO, Killed, kill, lose_the_lock, must_have_left, recorded, with_history
 from support.archives import ANY_AGE
@@ -108,6 +107,20 @@ async def test_an_interruption_takes_the_seal_back(pool: Pool, tmp_path: Path, m
     assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == "closed"
 
 
+@pytest.mark.parametrize("cause", [CancelledError, NotADirectoryError])
+async def test_a_seal_that_cannot_be_taken_back_hides_no_cause(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cause: type[BaseException]
+) -> None:
+    born = await with_history(pool)
+    with monkeypatch.context() as patch:
+        kill(patch, Folder, "put", after=False, by=cause)
+        kill(patch, departure, "unseal", after=False, by=ConnectionDoesNotExistError)
+        with pytest.raises(cause):
+            await Archiver(pool, Folder(str(tmp_path)), ACTOR).archive_due(ANY_AGE)
+    assert await Archiver(pool, Folder(str(tmp_path)), ACTOR).archive_due(ANY_AGE) is not None
+    await must_have_left(pool, tmp_path, born)
+
+
 async def test_a_file_that_changed_after_it_was_written_keeps_the_period(
     pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +158,28 @@ async def test_a_writer_that_lost_its_lock_changes_no_recorded_archive(
         await put(self, name, content)
 
     monkeypatch.setattr(Folder, "put", overtaken)
-    with pytest.raises((Conflict, *UNAVAILABLE)):
+    with pytest.raises(UNAVAILABLE):
         await Archiver(pool, target, ACTOR).archive_due(ANY_AGE)
+    await must_have_left(pool, tmp_path, born)
+
+
+async def test_a_writer_does_not_take_a_later_seal_for_its_own(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events may have come between the two seals, and are in no file of the writer."""
+    born, put = await with_history(pool), Folder.put
+
+    async def overtaken(self: Folder, name: str, content: bytes) -> None:
+        if is_manifest(name):
+            monkeypatch.setattr(Folder, "put", put)
+            await departure.unseal(pool, born)
+            await departure.seal(pool, born)
+        await put(self, name, content)
+
+    monkeypatch.setattr(Folder, "put", overtaken)
+    archiver = Archiver(pool, Folder(str(tmp_path)), ACTOR)
+    with pytest.raises(NotArchived, match="another process"):
+        await archiver.archive_due(ANY_AGE)
+    assert not await recorded(pool)
+    assert await archiver.archive_due(ANY_AGE) is not None
     await must_have_left(pool, tmp_path, born)

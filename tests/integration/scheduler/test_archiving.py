@@ -1,10 +1,13 @@
 """The loop that archives, on a real database and a folder."""
 
+from asyncio import CancelledError
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from duebook_common.archives.folder import Folder
+from duebook_common.archives.rewriter import Rewriter
 from duebook_common.archives.settings import ArchiveSettings
 from duebook_common.domain.run.commands import Succeed
 from duebook_common.runtime.pacing import Pace
@@ -14,6 +17,7 @@ from duebook_common.store.erasure import erase_archived_run
 from duebook_common.store.partitions import open_period
 from duebook_scheduler.archiving import ArchiveKeeper
 from duebook_scheduler.waiting_erasures import WaitingErasures
+from support.archiver import kill, with_history
 from support.archives import ANY_AGE, LATER
 from support.bookkeeping import ACTOR, NOW, do, started
 
@@ -61,6 +65,20 @@ async def test_what_cannot_leave_yet_is_overdue_and_no_failure_of_the_loop(pool:
     await pool.execute("INSERT INTO checkpoints VALUES ('relay', '0', 0)")
     assert await keeper(pool, tmp_path, ANY_AGE).step() == 0
     assert ARCHIVE_OVERDUE._value.get() > 0
+
+
+async def test_an_archive_that_is_cancelled_ends_without_another_work(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def rewrite(_: Rewriter, __: object) -> None:
+        raise AssertionError("the scheduler waits for this when it stops")
+
+    born = await with_history(pool)
+    kill(monkeypatch, Folder, "put", after=False, by=CancelledError)
+    monkeypatch.setattr(Rewriter, "rewrite_due", rewrite)
+    with pytest.raises(CancelledError):
+        await keeper(pool, tmp_path, ANY_AGE).step()
+    assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == "closed"
 
 
 async def with_an_erasure(pool: Pool, folder: Path) -> None:

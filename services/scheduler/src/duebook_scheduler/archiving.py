@@ -4,7 +4,8 @@ And what was erased leaves the archives.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import structlog
 
@@ -19,6 +20,7 @@ from duebook_common.store.database import Pool
 
 log = structlog.stdlib.get_logger("archives")
 
+T = TypeVar("T")
 
 _REST, _REST_WHILE_LATE = 2, 4  # a core for a third of the time at most, and for a fifth while runs are late
 
@@ -35,20 +37,15 @@ class ArchiveKeeper:
 
     async def step(self) -> int:
         """Archive one period, if one is due, and let erasures reach the archives; returns 1 if a period has left."""
-        try:
-            return await self._archive()
-        finally:  # an archive that fails keeps no erasure back, nor the gauge that tells of it
-            await self._rewrite()
+        return await _followed_by(self._archive(), self._rewrite)  # an archive that fails keeps no erasure back
 
     async def _archive(self) -> int:
         began = time.monotonic()
         try:
-            archived = await self._archiver.archive_due(self._retention)
+            archived = await _followed_by(self._archiver.archive_due(self._retention), self._show_overdue)
         except NotArchived as error:
             log.warning("the period is archived later", reason=str(error))
             return 0
-        finally:
-            ARCHIVE_OVERDUE.set(await self._archiver.overdue(self._retention))
         if archived is None:
             return 0
         ARCHIVES.inc()
@@ -59,11 +56,26 @@ class ArchiveKeeper:
 
     async def _rewrite(self) -> None:
         try:
-            await self._rewriter.rewrite_due(_log_rewritten)
+            await _followed_by(self._rewriter.rewrite_due(_log_rewritten), self._show_erasure_overdue)
         except NotArchived as error:
             log.warning("contents stay in an archive", reason=str(error))
-        finally:
-            ERASURE_OVERDUE.set(await self._rewriter.overdue())
+
+    async def _show_overdue(self) -> None:
+        ARCHIVE_OVERDUE.set(await self._archiver.overdue(self._retention))
+
+    async def _show_erasure_overdue(self) -> None:
+        ERASURE_OVERDUE.set(await self._rewriter.overdue())
+
+
+async def _followed_by(work: Awaitable[T], last: Callable[[], Awaitable[None]]) -> T:
+    """Await the work and then `last`, also if the work fails; but what is cancelled ends at once."""
+    try:
+        result = await work
+    except Exception:
+        await last()
+        raise
+    await last()
+    return result
 
 
 def _log_rewritten(result: RewriterResult) -> None:

@@ -7,6 +7,8 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
+
 from duebook_common.archives.chain import ArchiveFault, check_files
 from duebook_common.archives.check import file_states
 from duebook_common.archives.export import TABLES, Exporter
@@ -22,6 +24,9 @@ from duebook_common.store.archive_handling import archives, last_archive, record
 from duebook_common.store.database import Connection, Pool, acquire, transaction
 from duebook_common.store.partitions import Period, periods
 
+log = structlog.stdlib.get_logger("archives")
+
+_UNSEAL_SECONDS = 5.0
 _NOW = "SELECT clock_timestamp()"
 _HORIZON = "SELECT pg_snapshot_xmax(pg_current_snapshot())"
 
@@ -72,8 +77,7 @@ class Archiver:
                 await self._seal(span, period)
                 archived = await self._write(alone, span)
             except (Exception, asyncio.CancelledError):
-                await alone.fetchval(_NOW)  # without the lock another process may write the archive now
-                await departure.unseal(self.pool, span.start)
+                await self._take_back_seal(alone, span)
                 raise
         if left := await departure.settle(self.pool, span.start, archived.number, self.pace):
             raise NotArchived(f"{left} rows of the period {archived.period} have no events; run `duebook verify`")
@@ -91,7 +95,18 @@ class Archiver:
             await departure.until_locked(departure.seal, self.pool, span.start)
         await departure.move_open(self.pool, span.start, self.pace)
 
+    async def _take_back_seal(self, alone: Connection, span: Span) -> None:
+        """Let the period take events again. What prevents that is logged, because its cause is to be raised."""
+        try:
+            async with asyncio.timeout(_UNSEAL_SECONDS):
+                await alone.fetchval(_NOW)  # without the lock another process may write the archive now
+                await departure.unseal(self.pool, span.start)
+        except Exception as error:
+            log.warning("the period stays sealed until the next try", period=span.start, error=error)
+
     async def _write(self, alone: Connection, span: Span) -> Archive:
+        async with acquire(self.pool) as db:
+            seal = await departure.lock_seal(db, span.start)
         manifest = await self._export(span)
         async with acquire(self.pool) as db:
             await _may_leave(db, span, manifest)
@@ -99,7 +114,7 @@ class Archiver:
         await alone.fetchval(_NOW)  # raises if the lock is lost
         await self.target.put(manifest_name(manifest.period, digest(content)), content)
         async with transaction(self.pool) as db:
-            if await departure.lock_period(db, span.start) != "leaving":
+            if seal is None or await departure.lock_seal(db, span.start) != seal:
                 raise NotArchived(f"another process has worked on the period {manifest.period}")
             await _may_leave(db, span, manifest)
             archived = _archived(manifest, content, self.target.address, await db.fetchval(_NOW))

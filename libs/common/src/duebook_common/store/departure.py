@@ -75,7 +75,7 @@ _MOVE_JOBS = f"UPDATE jobs SET born = {_OPEN} WHERE born = $1 AND job_id = ANY($
 _SEAL = """
 UPDATE periods SET status = 'leaving', sealed_at = pg_current_xact_id() WHERE born = $1 AND status = 'closed'
 """
-_LOCK_PERIOD = "SELECT status FROM periods WHERE born = $1 FOR UPDATE"
+_LOCK_PERIOD = "SELECT CASE WHEN status = 'leaving' THEN sealed_at END FROM periods WHERE born = $1 FOR UPDATE"
 _UNSEAL = """
 UPDATE periods SET status = 'closed', sealed_at = NULL WHERE born = $1 AND status = 'leaving'
 AND NOT EXISTS (SELECT FROM archives WHERE starts_at = $1)
@@ -145,14 +145,17 @@ async def seal(pool: Pool, born: datetime) -> None:
 async def unseal(pool: Pool, born: datetime) -> None:
     """Take the seal back: the archive could not be written. Does nothing if it was recorded after all."""
     async with transaction(pool) as db:
-        await lock_period(db, born)
+        await lock_seal(db, born)
         await db.execute(_UNSEAL, born)
 
 
-async def lock_period(db: Connection, born: datetime) -> str | None:
-    """Keep the status of a period (UTC) until the transaction ends, and return it: a seal must last to the record."""
-    status: str | None = await db.fetchval(_LOCK_PERIOD, born)
-    return status
+async def lock_seal(db: Connection, born: datetime) -> int | None:
+    """Keep a period (UTC) as it is until the transaction ends; returns the transaction that sealed it, or None.
+
+    The seal must last from the export to the record: in between another one may take it back, and seal again.
+    """
+    seal: int | None = await db.fetchval(_LOCK_PERIOD, born)
+    return seal
 
 
 async def owes_mails(db: Connection, born: datetime) -> bool:

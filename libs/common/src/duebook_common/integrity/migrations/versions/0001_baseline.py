@@ -24,16 +24,9 @@ _TABLES_CHANGED = (
     *("jobs", "runs", "mails", "mails_owed", "mail_budgets", "statistics", "rate_starts", "bulk_progress"),
     *("leases", "progress", "task_checkpoints", "checkpoints", "executors", "services"),
 )
-# No plan depends on what JSON a column has: to sort a sample of it would be most of an ANALYZE.
 _NO_STATISTICS_OF_JSON = """
-DO $$ DECLARE each record; BEGIN
-    FOR each IN
-        SELECT attrelid::regclass AS name, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-        WHERE relkind = 'r' AND relnamespace = current_schema::regnamespace AND atttypid = 'jsonb'::regtype
-    LOOP
-        EXECUTE format('ALTER TABLE %s ALTER %I SET STATISTICS 0', each.name, each.attname);
-    END LOOP;
-END $$
+SELECT no_statistics_of_json(oid::regclass) FROM pg_class
+WHERE relkind IN ('r', 'p') AND relnamespace = current_schema::regnamespace
 """
 
 
