@@ -1,10 +1,13 @@
 """Both kinds of target keep files alike."""
 
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from duebook_common.archives.check import check_archives
+from duebook_common.archives.errors import TargetUnavailable
 from duebook_common.archives.targets import Target, open_target, read_whole
 from support.archives import write_archives
 
@@ -19,6 +22,7 @@ async def test_a_file_is_read_back_and_replaced(target: Target) -> None:
 
 async def test_a_missing_file_is_none(target: Target) -> None:
     assert await read_whole(target, "2026-01/manifest.json") is None
+    await target.delete("2026-01/manifest.json")
     assert await target.names() == []
 
 
@@ -28,15 +32,33 @@ async def test_written_archives_are_sound(target: Target) -> None:
 
 
 async def test_a_folder_that_does_not_exist_is_refused_and_not_made(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="does not exist"):
-        await open_target(str(tmp_path / "mount")).put("2026-01/manifest.json", b"{}")
+    target = open_target(str(tmp_path / "mount"))
+    for used in (*uses(target), target.delete_unfinished("2026-01/")):
+        with pytest.raises(TargetUnavailable, match="does not exist"):
+            await used
     assert not (tmp_path / "mount").exists()
 
 
-async def test_a_refusing_server_is_one_line_of_an_error(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def uses(target: Target) -> list[Coroutine[Any, Any, Any]]:
+    """Everything a target does."""
+    name = "2026-01/manifest.json"
+    return [target.put(name, b"{}"), read_whole(target, name), target.names(), target.delete(name)]
+
+
+async def test_a_bucket_that_does_not_exist_is_one_line(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in s3.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(OSError, match=r"s3://absent/x: [^\n]*$"):
+    for used in uses(open_target("s3://absent/x")):
+        with pytest.raises(TargetUnavailable, match=r"^s3://absent/x: the bucket does not exist; create it$"):
+            await used
+
+
+async def test_a_server_that_cannot_be_reached_is_one_line_soon(
+    s3: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (s3 | {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(TargetUnavailable, match=r"^s3://absent/x: [^\n]* after 5 retries[^\n]*$"):
         await open_target("s3://absent/x").put("2026-01/manifest.json", b"{}")
 
 

@@ -101,15 +101,16 @@ async def test_a_target_that_refuses_is_named(
 
 
 @pytest.mark.parametrize(
-    ("environment", "says"),
+    ("url", "endpoint", "says"),
     [
-        ({"DUEBOOK_ARCHIVE_URL": "s3://a b"}, "name the bucket"),
-        ({"DUEBOOK_ARCHIVE_URL": "s3://a/b", "AWS_ENDPOINT_URL": "localhost:9000"}, "AWS_ENDPOINT_URL is 'localhost"),
+        ("s3://a b", "", "name the bucket"),
+        ("s3://a/b", "me:secret@localhost:9000", "AWS_ENDPOINT_URL is no address"),
+        ("s3://a/b", "http://me:secret@localhost:9000", "AWS_ENDPOINT_URL has a user or a password"),
     ],
 )
-def test_an_address_that_is_none_is_refused(offline: Program, environment: dict[str, str], says: str) -> None:
-    done = offline("archive", "verify", **environment)
-    assert (done.exit_code, says in done.stderr) == (2, True)
+def test_an_address_that_is_none_is_refused(offline: Program, url: str, endpoint: str, says: str) -> None:
+    done = offline("archive", "verify", DUEBOOK_ARCHIVE_URL=url, AWS_ENDPOINT_URL=endpoint)
+    assert (done.exit_code, says in done.stderr, "secret" in done.stderr) == (2, True, False)
 
 
 async def test_a_period_that_another_process_works_on_is_no_success(

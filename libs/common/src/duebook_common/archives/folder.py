@@ -49,6 +49,7 @@ class Folder:
         return sorted(path.relative_to(self._path).as_posix() for path in paths if path.suffix != _UNFINISHED)
 
     def _files(self, under: str) -> list[Path]:
+        self._must_exist()
         return [path for path in (self._path / under).rglob("*") if path.is_file()]
 
     async def delete(self, name: str) -> None:
@@ -56,6 +57,7 @@ class Folder:
             await asyncio.to_thread(self._delete, self._path / name)
 
     def _delete(self, path: Path) -> None:
+        self._must_exist()
         path.unlink(missing_ok=True)
         if path.parent.is_dir():
             _sync(path.parent)

@@ -25,7 +25,9 @@ def _address(url: str) -> str:
             raise ValueError("name the bucket, like s3://bucket/duebook")
         endpoint = os.environ.get("AWS_ENDPOINT_URL")
         if endpoint and not endpoint.startswith(("https://", "http://")):
-            raise ValueError(f"AWS_ENDPOINT_URL is {endpoint!r}; write it like https://s3.example.com")
+            raise ValueError("AWS_ENDPOINT_URL is no address of a server; write it like https://s3.example.com")
+        if endpoint and "@" in endpoint:  # errors name the address
+            raise ValueError("AWS_ENDPOINT_URL has a user or a password; give AWS_ACCESS_KEY_ID instead")
         return url
     if not PurePosixPath(unquote(urlsplit(url).path) if url.startswith("file://") else url).is_absolute():
         raise ValueError("write the absolute path of a folder, like /var/lib/duebook, or s3://bucket/duebook")
