@@ -214,10 +214,10 @@ def test_a_module_that_cannot_be_loaded_is_named_on_one_line(tmp_path: Path, mon
         load(["duebook_test_bad"])
     assert str(bad.value).startswith("cannot import the task module duebook_test_bad: ")
     assert str(bad.value).endswith("duebook_test_bad.py:1: ValueError: two lines")
-    with pytest.raises(
-        TaskError, match=r"module duebook_test_absent: ModuleNotFoundError.*; it must lie in /.* PYTHONPATH"
-    ):
-        load(["duebook_test_absent"])
+    (tmp_path / "duebook_test_package").mkdir()
+    for name in ("duebook_test_absent", "duebook_test_absent.tasks", "duebook_test_package.absent.tasks"):
+        with pytest.raises(TaskError, match=rf"module {name}: ModuleNotFoundError.*; it must lie in /.* PYTHONPATH"):
+            load([name])
     (tmp_path / "duebook_test_importing.py").write_text("import duebook_test_absent\n")
     with pytest.raises(TaskError, match=r"No module named 'duebook_test_absent'$"):
         load(["duebook_test_importing"])

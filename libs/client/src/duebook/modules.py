@@ -40,9 +40,8 @@ def _where(error: BaseException) -> str:
 
 
 def _remedy(name: str, error: BaseException) -> str:
-    """What helps where the module itself, or its package, is not there."""
-    top = name.partition(".")[0]
-    if not isinstance(error, ModuleNotFoundError) or error.name not in {top, name}:
+    """What helps where the module itself, or a package of it, is not there."""
+    if not isinstance(error, ModuleNotFoundError) or not f"{name}.".startswith(f"{error.name}."):
         return ""
     return f"; it must lie in {Path.cwd()}, in a directory that PYTHONPATH names, or among the installed packages"
 
