@@ -128,7 +128,7 @@ def test_a_job_is_named_by_its_name_wherever_one_job_has_it(duebook: Program) ->
 def test_a_job_that_is_deleted_by_its_key_is_named_as_it_was_given(duebook: Program) -> None:
     duebook.job("nightly", "--key", "nightly")
     deleted = duebook("job", "delete", "key:nightly", "-o", "json")
-    assert json.loads(deleted.stdout)["id"] == "key:nightly"
+    assert json.loads(deleted.stdout) == {"job": "key:nightly", "status": "deleted"}
     assert deleted.stderr == "duebook: deleted job key:nightly\n"
 
 

@@ -22,6 +22,7 @@ from duebook.cli.options import (
     ToTheEnd,
     Wait,
     connect,
+    is_id,
     joined,
     parse_option,
     payload_field,
@@ -270,9 +271,10 @@ def delete_job(job: Job, fmt: Output = Format.TABLE) -> None:
     with connect() as api:
         id_ = job_id(api, job)
         api.delete(resource_path("job", id_))
+    deleted = unquote(id_)
     if fmt is Format.JSON:
-        output.print_json({"id": unquote(id_), "status": "deleted"})
-    output.print_message(f"deleted job {unquote(id_)}")
+        output.print_json({"id" if is_id(deleted) else "job": deleted, "status": "deleted"})
+    output.print_message(f"deleted job {deleted}")
 
 
 @app.command("erase")

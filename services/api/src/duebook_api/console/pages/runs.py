@@ -147,17 +147,10 @@ def _row(run: Mapping[str, Any], times: Times, longest: timedelta) -> RunRow:
         due_at=run["due_at"],
         took=words,
         bar=bar,
-        attempts=attempts_text(run["attempt"], run["max_attempts"]),
+        attempts=str(run["attempt"] or ""),
         executor=run["executor"] or "",
         trigger=dict(TRIGGERS).get(run["trigger"], run["trigger"].replace("_", " ")),
     )
-
-
-def attempts_text(attempt: int, most: int) -> str:
-    """Like `2 of 4`; a redrive grants more than that, so the number stands alone then."""
-    if attempt > most:
-        return str(attempt)
-    return f"{attempt} of {most}" if attempt else ""
 
 
 def runs_sentence(runs: Sequence[Mapping[str, Any]], now: datetime, *, is_all: bool = True) -> str:
