@@ -12,7 +12,10 @@ _END_SIGNS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE application_name = 'duebook-sign-of-life' AND datname = current_database()
 """
-_SIGNS = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = 7244 AND granted"
+_SIGNS = """
+SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = database
+WHERE locktype = 'advisory' AND classid = 7244 AND granted AND datname = current_database()
+"""
 
 
 def test_runs_of_a_killed_executor_start_again_long_before_their_lease_ends(platform: Platform) -> None:

@@ -33,7 +33,10 @@ from support.bookkeeping import ACTOR, dispatched, eventually
 from support.schedulers import RecordingSender
 
 _LEASE = timedelta(minutes=10)
-_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ANY($1)"
+_SESSIONS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name = ANY($1) AND datname = current_database()
+"""
 _SIGNS = """
 SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
 WHERE locktype = 'advisory' AND classid = 7244 AND datname = current_database()
