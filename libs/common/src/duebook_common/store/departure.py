@@ -75,7 +75,7 @@ _MOVE_JOBS = f"UPDATE jobs SET born = {_OPEN} WHERE born = $1 AND job_id = ANY($
 _SEAL = """
 UPDATE periods SET status = 'leaving', sealed_at = pg_current_xact_id() WHERE born = $1 AND status = 'closed'
 """
-_LOCK_PERIOD = "SELECT CASE WHEN status = 'leaving' THEN sealed_at END FROM periods WHERE born = $1 FOR UPDATE"
+_LOCK_SEAL = "SELECT CASE WHEN status = 'leaving' THEN sealed_at END FROM periods WHERE born = $1 FOR UPDATE"
 _UNSEAL = """
 UPDATE periods SET status = 'closed', sealed_at = NULL WHERE born = $1 AND status = 'leaving'
 AND NOT EXISTS (SELECT FROM archives WHERE starts_at = $1)
@@ -154,7 +154,7 @@ async def lock_seal(db: Connection, born: datetime) -> int | None:
 
     The seal must last from the export to the record: in between another one may take it back, and seal again.
     """
-    seal: int | None = await db.fetchval(_LOCK_PERIOD, born)
+    seal: int | None = await db.fetchval(_LOCK_SEAL, born)
     return seal
 
 
