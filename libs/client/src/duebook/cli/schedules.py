@@ -28,7 +28,7 @@ def preview_schedule(
     count: Annotated[int, typer.Option(help="The number of times, 1 to 1000.")] = 10,
     fmt: Output = Format.TABLE,
 ) -> None:
-    """Print the next times of a schedule, with notes on DST changes."""
+    """Print the next times of a schedule, also on the clock of its time zone, with notes on DST changes."""
     body = without_none(
         recurrence=parse_option("RECURRENCE", parsing.recurrence, recurrence),
         scheduled_at=parse_option("--at", timestamp, at),
