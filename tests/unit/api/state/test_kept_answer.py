@@ -63,9 +63,14 @@ async def test_a_slow_answer_of_another_state_serves_for_some_time(monkeypatch: 
         now += 1
         return now
 
-    kept = KeptAnswer[float]()
+    old = list[float]()
+    kept = KeptAnswer[float](note_old=old.append)
     assert await kept.read(make, "3-7") == 101
     now = 104.9
+    assert await kept.read(make, "3-7") == 101
+    assert not old
     assert await kept.read(make, "3-8") == 101
+    assert old == [105.0]
     now = 105.0
     assert await kept.read(make, "3-8") == 106
+    assert old == [105.0]

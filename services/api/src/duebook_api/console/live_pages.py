@@ -36,6 +36,7 @@ class LiveKey(NamedTuple):
 
     position: str
     processes: str | None
+    repeats: int
     path: str
     query: bytes
     scopes: frozenset[str]
@@ -50,7 +51,7 @@ class LivePages:
         self._app, self._changes, self._pages = app, changes, SharedAnswers(age)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = live_key(scope, self._changes.seen_to, self._changes.processes)
+        key = live_key(scope, self._changes)
         page = None if key is None else await self._pages.read(key, partial(self._render, scope, key))
         if page is None:
             await self._app(scope, receive, send)
@@ -88,15 +89,16 @@ async def _nothing_sent() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
-def live_key(scope: Scope, seen_to: str, processes: str | None = None) -> LiveKey | None:
-    """The key of a refresh; None for any other request. A position that is older than `seen_to` becomes that."""
+def live_key(scope: Scope, changes: Changes) -> LiveKey | None:
+    """The key of a refresh; None for any other request. A position before that of `changes` becomes that one."""
     headers = Headers(scope=scope)
     position = headers.get(HEADER)
     if position is None or scope["method"] != "GET" or scope.get("head") or scope["path"].endswith(_OF_ONE_VIEWER):
         return None
     found = LiveKey(
-        later(position, seen_to),
-        processes,
+        later(position, changes.seen_to),
+        changes.processes,
+        changes.repeats,
         scope["path"],
         scope["query_string"],
         frozenset(scope["state"]["scopes"]),

@@ -5,7 +5,8 @@ Processes have no events: their states are read every five seconds, and count as
 One query a second reads the end of the log for all pages of this process, and none while no page is open. Where more
 events have come than one query counts, the rest is skipped and everything counts as changed: no page lags behind.
 Where the refreshes take long, as on a machine that is full, the query comes as much less often, at least every three
-seconds: the runs come first.
+seconds: the runs come first. Where a page was answered with numbers that are out of date, because they are slow to
+count, what they count is said to have changed once more as soon as it can be counted anew.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(seconds=3)
 _SHARE = 0.1  # of the time may be spent on the refreshes that changes cause, if pauses of that length suffice
 RESOURCES = ("run", "job", "dead-letter", "queue", "mail", "bulk", "key", "installation", "process")
 """What the parts of pages are about."""
+_COUNTED = ("run", "job", "dead-letter", "queue", "process")  # those of which pages show numbers that are counted
 _ASK_AGAIN, _HEARTBEAT, _MAX_STREAM_SECONDS = 2.0, 15.0, 900.0
 _RECONNECT_AFTER = b"retry: 2000\n\n"  # milliseconds
 _MOST = 20_000  # events that one query counts
@@ -62,14 +64,16 @@ class Changes:
         self._seen_to = ""
         self._refreshing = self._look_at = 0.0
         self._processes: str | None = None
+        self._repeats, self._repeat_at = 0, float("inf")
         self._events = Counter[str]()
         self._changed = asyncio.Event()
 
     async def step(self, pool: Pool) -> int:
         """Count the next events; returns 0, so that the loop pauses before it looks again."""
         if not self._pages:
-            self._position, self._look_at = None, 0.0
+            self._position, self._look_at, self._repeat_at = None, 0.0, float("inf")
             return 0
+        self._repeat()
         async with acquire(pool) as db:
             await self._see_processes(db)
             if self._position is None:
@@ -94,6 +98,17 @@ class Changes:
             self._wake()
         self._look_at = now + _LOOK_AT_PROCESSES
 
+    def repeat_at(self, at: float) -> None:
+        """A page was answered with what serves until then, by `time.monotonic()`, and is out of date already."""
+        self._repeat_at = min(self._repeat_at, at)
+
+    def _repeat(self) -> None:
+        if time.monotonic() < self._repeat_at:
+            return
+        self._repeats, self._repeat_at = self._repeats + 1, float("inf")
+        self._events.update(_COUNTED)
+        self._wake()
+
     def note_refresh(self, seconds: float) -> None:
         """A page was rendered for all its viewers, which took so long."""
         self._refreshing += seconds
@@ -117,6 +132,11 @@ class Changes:
     def processes(self) -> str | None:
         """Another text whenever the state of a process has changed, as far as was seen."""
         return self._processes
+
+    @property
+    def repeats(self) -> int:
+        """How many times pages were told to ask again because their numbers were out of date."""
+        return self._repeats
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()

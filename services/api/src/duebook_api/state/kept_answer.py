@@ -20,9 +20,13 @@ def kept_for(took: float, least: float, longest: float = _LONGEST) -> float:
 class KeptAnswer(Generic[T]):
     """The last answer, and the lock under which the next is made. The callers share it, so none may change it."""
 
-    def __init__(self, age: float = 1.0) -> None:
-        """A quick answer serves for `age` seconds."""
-        self._age, self._lock = age, asyncio.Lock()
+    def __init__(self, age: float = 1.0, note_old: Callable[[float], None] | None = None) -> None:
+        """A quick answer serves for `age` seconds.
+
+        `note_old` is called with the time by `time.monotonic()` until which an answer of another state serves, so that
+        those who have got it can be told to ask again.
+        """
+        self._age, self._note_old, self._lock = age, note_old, asyncio.Lock()
         self._kept: tuple[T] | None = None
         self._until = self._until_changed = 0.0
         self._state: Hashable = None
@@ -39,4 +43,6 @@ class KeptAnswer(Generic[T]):
                 ended = time.monotonic()
                 self._until = ended + kept_for(ended - began, self._age)
                 self._until_changed = ended + (ended - began) * (1 / _SHARE_OF_CHANGES - 1)
+            elif state != self._state and self._note_old is not None:
+                self._note_old(self._until_changed)
             return self._kept[0]

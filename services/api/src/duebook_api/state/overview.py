@@ -18,7 +18,8 @@ class Overview:
     """The last answer, made anew when a process has changed; the counts, which the queues show too, follow the log."""
 
     def __init__(self, counts: RunCounts, changes: Changes) -> None:
-        self._counts, self._changes, self._kept = counts, changes, KeptAnswer[dict[str, Any]]()
+        self._counts, self._changes = counts, changes
+        self._kept = KeptAnswer[dict[str, Any]](note_old=changes.repeat_at)
 
     async def read(self, pool: Pool, clock: Clock, misfire: timedelta) -> dict[str, Any]:
         answer = await self._kept.read(partial(_make, pool, clock, misfire), self._changes.processes)

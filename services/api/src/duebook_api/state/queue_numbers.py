@@ -41,7 +41,7 @@ class QueueNumbers:
     """The last answer, whose runs are those of the overview. It follows the log as these do."""
 
     def __init__(self, counts: RunCounts, changes: Changes) -> None:
-        self._counts, self._changes, self._kept = counts, changes, KeptAnswer[Numbers]()
+        self._counts, self._changes, self._kept = counts, changes, KeptAnswer[Numbers](note_old=changes.repeat_at)
 
     async def read(self, pool: Pool, clock: Clock) -> Numbers:
         """The numbers of every known queue, by its name."""

@@ -41,7 +41,7 @@ class RunCounts:
     """
 
     def __init__(self, changes: Changes) -> None:
-        self._changes, self._kept = changes, KeptAnswer[list[RunCount]](_AGE)
+        self._changes, self._kept = changes, KeptAnswer[list[RunCount]](_AGE, changes.repeat_at)
 
     async def read(self, pool: Pool) -> list[RunCount]:
         return await self._kept.read(partial(_read, pool), self._changes.seen_to)

@@ -43,7 +43,7 @@ class System:
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
         self.horizon = Horizon()
-        self._kept = KeptAnswer[dict[str, Any]]()
+        self._kept = KeptAnswer[dict[str, Any]](note_old=changes.repeat_at)
         self._sizes = KeptAnswer[list[dict[str, Any]]](_AGE_OF_SIZES)
 
     async def read(self, pool: Pool) -> dict[str, Any]:
