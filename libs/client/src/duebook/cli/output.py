@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from duebook.cli.failures import Failure
+from duebook_common.runtime.phrases import quantity
 
 _BROKEN_PIPE = 141  # 128 + SIGPIPE, the exit code of a program that SIGPIPE has ended
 _MAX_COLUMN = 40  # on a terminal, longer texts in a list are cut; ids and times are shorter
@@ -109,14 +110,28 @@ def print_json(value: Any, *, indent: int | None = 2) -> None:
 
 
 def in_words(name: str, value: Any) -> Any:
-    """A recurrence as the option takes it, and who paused a queue; the value of any other field as it is."""
+    """A recurrence as the option takes it, who paused a queue, and a lineage; the value of any other field as it is."""
     match name, value:
         case "recurrence", dict():
             return " ".join(f"{kind} {text}" for kind, text in value.items())
         case "pause", {"paused_by": by, "since": since, "reason": reason}:
             return f"by {by} since {since}" + (f": {one_line(reason)}" if reason else "")
+        case "lineage", [{}, *_]:
+            return "\n".join(map(_step, value))
         case _:
             return value
+
+
+def _step(step: Mapping[str, Any]) -> str:
+    """A dead-lettering or a redrive on one line."""
+    if step["event"] == "RunDeadLettered":
+        return f"{step['at']}  dead-lettered after {quantity(step['failures'], 'failure')}{_after_colon(step['error'])}"
+    payload = " with another payload" if step["own_payload"] else ""
+    return f"{step['at']}  redriven by {step['actor']}{payload}{_after_colon(step['reason'])}"
+
+
+def _after_colon(text: str | None) -> str:
+    return f": {_cut(one_line(text), _MAX_CUT)}" if text else ""
 
 
 def one_line(value: Any) -> str:
