@@ -122,8 +122,14 @@ async def test_what_only_the_archive_has_answers_410(api: Api) -> None:
     job, runs = await with_history(api)
     manual = next(run for run in runs if run["trigger"] == "manual")
     await archive_runs(api.deps.pool, [manual["id"]])
-    for method, path in (("GET", "/events"), ("POST", "/rerun"), ("POST", "/cancel")):
-        problem = await api.json(410, method, f"/api/run/{manual['id']}{path}")
+    run, dead_letter = f"/api/run/{manual['id']}", f"/api/dead-letter/{manual['id']}"
+    for method, path in (
+        ("GET", f"{run}/events"),
+        ("POST", f"{run}/rerun"),
+        ("POST", f"{run}/cancel"),
+        ("GET", dead_letter),
+    ):
+        problem = await api.json(410, method, path)
         assert problem["code"] == "archived"
         assert f"duebook archive restore {PERIOD}" in problem["detail"]
     again = await api.json(410, "POST", f"/api/job/{job['id']}/trigger", Idempotency_Key="once")

@@ -30,12 +30,12 @@ from duebook_api.http.paging import (
     query,
 )
 from duebook_api.http.path_ids import PathId
-from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.http.requests import must_fit, read_json, validated
 from duebook_api.http.search import between, contains, listing, read_listing
 from duebook_api.jobs.keys import Reference, resolve
 from duebook_api.runs import redrive
+from duebook_api.runs.no_dead_letter import no_dead_letter
 from duebook_api.runs.routes import execute
 from duebook_api.schemas import answers, views
 from duebook_api.schemas.bodies import MustReasonBody, RedriveBody, RedriveManyBody
@@ -212,11 +212,11 @@ async def show_dead_letter(request: Request, run_id: PathId) -> Response:
 
 
 async def find_dead_letter(deps: Dependencies, run_id: UUID) -> views.View:
-    """The dead letter; raises Problem 404."""
-    async with acquire(deps.pool) as db:
+    """The dead letter; raises Problem 404 with what became of a run that was one, and 410 if the run is archived."""
+    async with snapshot(deps.pool) as db:
         row: Any = await db.fetchrow(_ONE, run_id)
-    if row is None:
-        raise not_found(f"dead letter {run_id}")
+        if row is None:
+            raise await no_dead_letter(db, run_id)
     return (await _views(deps, [row]))[0]
 
 

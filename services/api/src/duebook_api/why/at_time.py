@@ -2,6 +2,14 @@
 
 from dataclasses import replace
 
+from duebook_api.schemas.phrases import (
+    WAITS_FOR_SCHEDULER,
+    capitalized,
+    exact_time,
+    is_or_are,
+    jitter_text,
+    pause_clause,
+)
 from duebook_api.why.facts import Cause, ExplainedRun, Explanation, JobContext, JobEventSummary, TimeContext
 from duebook_api.why.job_sentences import (
     CHANGED,
@@ -15,7 +23,6 @@ from duebook_api.why.job_sentences import (
     skip_reason,
 )
 from duebook_api.why.of_job import finished_clause
-from duebook_api.why.phrases import WAITS_FOR_SCHEDULER, capitalized, exact_time, is_or_are, jitter_text, pause_clause
 from duebook_common.domain.job.state import JobStatus
 from duebook_common.runtime.phrases import duration, quantity
 

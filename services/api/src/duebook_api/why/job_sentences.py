@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from duebook_api.schemas.phrases import acting, capitalized, event_time, exact_time, quoted, with_reason
 from duebook_api.why.facts import Cause, JobEventSummary
-from duebook_api.why.phrases import acting, capitalized, event_time, exact_time, quoted, with_reason
 from duebook_common.domain.definition import Definition
 from duebook_common.runtime.durations import iso
 from duebook_common.runtime.phrases import quantity

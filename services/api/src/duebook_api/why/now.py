@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from duebook_api.schemas.phrases import capitalized, event_time, is_or_are, quoted
 from duebook_api.why.facts import MOST_AHEAD, Cause, ConcurrencySlots, QueuePosition, RatePosition, RunContext
 from duebook_api.why.opening_sentences import other_run_cause, run_label
-from duebook_api.why.phrases import capitalized, event_time, is_or_are, quoted
 from duebook_common.domain.definition import Rate
 from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import Run, RunStatus

@@ -1,7 +1,7 @@
 """Explains an archived run by its ledger line: what became of it is known, the steps are in the archive."""
 
+from duebook_api.schemas.phrases import event_time, ordinal, with_reason
 from duebook_api.why.facts import Cause, ExplainedRun, Explanation
-from duebook_api.why.phrases import event_time, ordinal, with_reason
 from duebook_common.domain.run.state import Run, RunStatus
 
 

@@ -1,6 +1,14 @@
 """Explains why a job does not run now, or when it will."""
 
 from duebook_api.schedules.preview import description
+from duebook_api.schemas.phrases import (
+    WAITS_FOR_SCHEDULER,
+    capitalized,
+    exact_time,
+    is_or_are,
+    jitter_text,
+    pause_clause,
+)
 from duebook_api.why.facts import Cause, ExplainedRun, Explanation, JobContext
 from duebook_api.why.job_sentences import (
     CHANGED,
@@ -15,7 +23,6 @@ from duebook_api.why.job_sentences import (
     latest,
 )
 from duebook_api.why.opening_sentences import run_label
-from duebook_api.why.phrases import WAITS_FOR_SCHEDULER, capitalized, exact_time, is_or_are, jitter_text, pause_clause
 from duebook_common.domain.job.state import Job, JobStatus
 from duebook_common.runtime.phrases import duration, quantity
 

@@ -5,11 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
-from duebook_api.why.facts import MOST_AHEAD, Cause, ExplainedRun, Explanation, RatePosition, RunContext
-from duebook_api.why.job_sentences import event_clause
-from duebook_api.why.now import present_causes, runs_ahead
-from duebook_api.why.opening_sentences import OVERLAP_POLICIES, opening_sentence, other_run_cause
-from duebook_api.why.phrases import (
+from duebook_api.schemas.phrases import (
     acting,
     capitalized,
     event_time,
@@ -21,6 +17,10 @@ from duebook_api.why.phrases import (
     rate_clause,
     with_reason,
 )
+from duebook_api.why.facts import MOST_AHEAD, Cause, ExplainedRun, Explanation, RatePosition, RunContext
+from duebook_api.why.job_sentences import event_clause
+from duebook_api.why.now import present_causes, runs_ahead
+from duebook_api.why.opening_sentences import OVERLAP_POLICIES, opening_sentence, other_run_cause
 from duebook_api.why.run_sentences import JOB_DELETED, MADE_WAY, failures_text, run_sentence
 from duebook_common.domain.run.events import FirstEvent
 from duebook_common.domain.run.evolve import evolve, opened

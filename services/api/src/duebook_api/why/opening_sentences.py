@@ -2,8 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from duebook_api.why.facts import Cause, RunContext
-from duebook_api.why.phrases import (
+from duebook_api.schemas.phrases import (
     capitalized,
     event_time,
     exact_time,
@@ -13,6 +12,7 @@ from duebook_api.why.phrases import (
     rate_clause,
     with_reason,
 )
+from duebook_api.why.facts import Cause, RunContext
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.run.events import FirstEvent, RunBuffered, RunDispatched, RunSkipped, Trigger
 from duebook_common.domain.run.state import HELD, QUEUE_PAUSED, RATE, Run, RunStatus

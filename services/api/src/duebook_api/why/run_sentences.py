@@ -2,9 +2,17 @@
 
 from datetime import timedelta
 
+from duebook_api.schemas.phrases import (
+    capitalized,
+    event_time,
+    executor_name,
+    ordinal,
+    quoted,
+    rate_clause,
+    with_reason,
+)
 from duebook_api.why.facts import RunContext
 from duebook_api.why.opening_sentences import no_executor
-from duebook_api.why.phrases import capitalized, event_time, executor_name, ordinal, quoted, rate_clause, with_reason
 from duebook_common.domain.run.events import (
     AttemptFailed,
     AttemptLost,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from duebook_api.why import phrases
+from duebook_api.schemas import phrases
 
 
 def test_a_time_is_written_in_utc_and_in_local_time() -> None:
