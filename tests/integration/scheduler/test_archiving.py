@@ -11,15 +11,16 @@ from duebook_common.archives.rewriter import Rewriter
 from duebook_common.archives.settings import ArchiveSettings
 from duebook_common.domain.run.commands import Succeed
 from duebook_common.runtime.pacing import Pace
-from duebook_common.runtime.telemetry import ARCHIVE_OVERDUE, ARCHIVES, ERASURE_OVERDUE
+from duebook_common.runtime.telemetry import ARCHIVE_OVERDUE, ARCHIVES, ERASURE_OVERDUE, LOOP_FAILURES
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.erasure import erase_archived_run
 from duebook_common.store.partitions import open_period
 from duebook_scheduler.archiving import ArchiveKeeper
 from duebook_scheduler.waiting_erasures import WaitingErasures
-from support.archiver import kill, with_history
+from support.archiver import kill, must_have_left, with_history
 from support.archives import ANY_AGE, LATER
 from support.bookkeeping import ACTOR, NOW, do, started
+from support.full_disk import full_disk
 
 
 def keeper(pool: Pool, folder: Path, retention: timedelta) -> ArchiveKeeper:
@@ -65,6 +66,28 @@ async def test_what_cannot_leave_yet_is_overdue_and_no_failure_of_the_loop(pool:
     await pool.execute("INSERT INTO checkpoints VALUES ('relay', '0', 0)")
     assert await keeper(pool, tmp_path, ANY_AGE).step() == 0
     assert ARCHIVE_OVERDUE._value.get() > 0
+
+
+async def test_a_folder_that_refuses_is_logged_once_and_again_when_it_changes(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    born, folder = await with_history(pool), tmp_path / "mount"
+    archiving, failures = keeper(pool, folder, ANY_AGE), LOOP_FAILURES.labels("archives")
+    before = failures._value.get()
+    assert [await archiving.step() for _ in range(3)] == [0, 0, 0]
+    folder.mkdir()
+    with full_disk(monkeypatch, folder, 100):
+        assert [await archiving.step() for _ in range(3)] == [0, 0, 0]
+    assert ARCHIVE_OVERDUE._value.get() > 0
+    assert failures._value.get() == before + 6
+    reasons = [line.partition("reason=")[2] for line in capsys.readouterr().out.splitlines()]
+    assert reasons == [
+        f"'the folder for archives does not exist: {folder}; create or mount it'",
+        f"'{folder}: No space left on device; free its disk'",
+    ]
+    assert await archiving.step() == 1
+    await must_have_left(pool, folder, born)
+    assert ARCHIVE_OVERDUE._value.get() == 0
 
 
 async def test_an_archive_that_is_cancelled_ends_without_another_work(

@@ -5,14 +5,16 @@ And what was erased leaves the archives.
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import structlog
 
 from duebook_common.archives.archiver import Archiver, NotArchived
+from duebook_common.archives.errors import TargetUnavailable
 from duebook_common.archives.rewriter import Rewriter, RewriterResult
 from duebook_common.archives.settings import ArchiveSettings
 from duebook_common.archives.targets import open_target
+from duebook_common.runtime.loops import count_failure
 from duebook_common.runtime.pacing import Pace
 from duebook_common.runtime.telemetry import ARCHIVE_OVERDUE, ARCHIVED_EVENTS, ARCHIVES, ERASURE_OVERDUE
 from duebook_common.store.actor import Actor
@@ -23,6 +25,15 @@ log = structlog.stdlib.get_logger("archives")
 T = TypeVar("T")
 
 _REST, _REST_WHILE_LATE = 2, 4  # a core for a third of the time at most, and for a fifth while runs are late
+_WARN_AGAIN = 3600.0  # seconds
+_LATER, _STAY = "the period is archived later", "contents stay in an archive"
+
+
+class _Warning(NamedTuple):
+    """A reason that was logged `at` this time of the monotonic clock."""
+
+    reason: str
+    at: float
 
 
 class ArchiveKeeper:
@@ -34,18 +45,23 @@ class ArchiveKeeper:
         pace = Pace(_REST, _REST_WHILE_LATE, is_late)
         self._archiver, self._rewriter = Archiver(pool, target, actor, pace), Rewriter(pool, target, actor, pace)
         self._retention = settings.retention
+        self._warnings: dict[str, _Warning] = {}
 
     async def step(self) -> int:
-        """Archive one period, if one is due, and let erasures reach the archives; returns 1 if a period has left."""
+        """Archive one period, if one is due, and let erasures reach the archives; returns 1 if a period has left.
+
+        A target that refuses is no failed step: an operator has to mend it, and needs one line and no traceback.
+        """
         return await _followed_by(self._archive(), self._rewrite)  # an archive that fails keeps no erasure back
 
     async def _archive(self) -> int:
         began = time.monotonic()
         try:
             archived = await _followed_by(self._archiver.archive_due(self._retention), self._show_overdue)
-        except NotArchived as error:
-            log.warning("the period is archived later", reason=str(error))
+        except (NotArchived, TargetUnavailable) as error:
+            self._warn(_LATER, error)
             return 0
+        self._warnings.pop(_LATER, None)
         if archived is None:
             return 0
         ARCHIVES.inc()
@@ -57,8 +73,19 @@ class ArchiveKeeper:
     async def _rewrite(self) -> None:
         try:
             await _followed_by(self._rewriter.rewrite_due(_log_rewritten), self._show_erasure_overdue)
-        except NotArchived as error:
-            log.warning("contents stay in an archive", reason=str(error))
+        except (NotArchived, TargetUnavailable) as error:
+            self._warn(_STAY, error)
+        else:
+            self._warnings.pop(_STAY, None)
+
+    def _warn(self, message: str, error: Exception) -> None:
+        """Log the reason once, and again each hour as long as it lasts."""
+        if isinstance(error, TargetUnavailable):
+            count_failure("archives")
+        last, now = self._warnings.get(message), time.monotonic()
+        if last is None or last.reason != str(error) or now - last.at > _WARN_AGAIN:
+            self._warnings[message] = _Warning(str(error), now)
+            log.warning(message, reason=str(error))
 
     async def _show_overdue(self) -> None:
         ARCHIVE_OVERDUE.set(await self._archiver.overdue(self._retention))

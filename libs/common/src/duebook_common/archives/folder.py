@@ -1,15 +1,22 @@
 """Archives in a folder. A file appears under its name once it is on the disk as a whole."""
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from duebook_common.archives.errors import TargetUnavailable
 
 _PART = 1024 * 1024  # bytes
 _UNFINISHED = ".unfinished"
+_REMEDIES = {
+    errno.ENOSPC: "free its disk",
+    errno.EDQUOT: "free its disk, or raise the quota",
+    errno.EROFS: "mount it so that it can be written",
+    errno.EACCES: "let the user of this program read and write there",
+}
 
 
 class Folder:
@@ -26,11 +33,16 @@ class Folder:
         self._must_exist()
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(path.name + _UNFINISHED)
-        with unfinished.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        try:
+            with unfinished.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        except OSError:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)  # half a file would keep a full disk full
+            raise
         for directory in (path.parent, path.parent.parent):
             _sync(directory)
 
@@ -80,7 +92,9 @@ class Folder:
         except OSError as error:
             if isinstance(error, (TargetUnavailable, *expected)):
                 raise
-            raise TargetUnavailable(f"{error.filename or self.address}: {error.strerror or error}") from error
+            says = f"{error.filename or self.address}: {error.strerror or error}"
+            remedy = _REMEDIES.get(error.errno or 0)
+            raise TargetUnavailable(f"{says}; {remedy}" if remedy else says) from error
 
 
 def _sync(directory: Path) -> None:
