@@ -9,6 +9,7 @@ from prometheus_client import Gauge
 
 from duebook_api.state.gauges import DeadLetterGauges, OverdueGauges
 from duebook_api.state.queue_gauges import QueueGauges
+from duebook_api.state.run_counts import STATES
 from duebook_common.runtime.telemetry import DUE_RUNS, OVERDUE_JOBS, PAUSED_QUEUES, RUNNING_RUNS
 from duebook_common.store.database import Clock, Pool, acquire, transaction
 from support.api_app import Api
@@ -91,6 +92,19 @@ async def test_jobs_of_a_paused_queue_are_not_overdue(api: Api) -> None:
         await api.json(200, "POST", path)
         await gauges.refresh()
         assert (OVERDUE_JOBS._value.get(), PAUSED_QUEUES._value.get()) == (overdue, paused)
+
+
+async def test_the_overview_and_the_queues_count_what_is_due_alike(api: Api) -> None:
+    await api.json(201, "POST", "/api/job", {"name": "a", "scheduled_at": "2026-01-04T02:00:00Z"})
+    later = await api.json(201, "POST", "/api/job", LATER)
+    await api.json(202, "POST", f"/api/job/{later['id']}/trigger")
+    await api.json(200, "POST", "/api/queue/default/pause")
+    [queue] = (await api.json(200, "GET", "/api/queue"))["items"]
+    overview = await api.json(200, "GET", "/api/overview")
+    [counts] = overview["queues"]
+    assert (queue["due"], queue["waiting"]) == (2, 0)  # an occurrence and a run
+    assert {name: queue[name] for name in STATES} == {name: counts[name] for name in STATES}
+    assert {name: queue[name] for name in STATES} == {name: overview[name] for name in STATES}
 
 
 async def test_gauges_say_what_an_autoscaler_needs_of_each_queue(api: Api) -> None:

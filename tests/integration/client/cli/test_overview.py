@@ -13,13 +13,13 @@ def test_a_status_is_one_screen(duebook: Program) -> None:
     assert shown.exit_code == 0, shown.stderr
     lines = [line.split() for line in shown.stdout.splitlines()]
     assert lines[1][:2] == ["api", "ready"]
-    assert ["default", "1", "0", "0", "0", "0", "0"] in lines
-    assert ["all", "1", "0", "0", "0", "0", "0"] in lines
+    assert ["default", "2", "0", "0", "0", "0", "0"] in lines
+    assert ["all", "2", "0", "0", "0", "0", "0"] in lines
     assert ["dead", "letters", "0"] in lines
     assert "last hour     0 succeeded, 0 dead-lettered; 0.0 runs/s" in shown.stdout
     assert "unaccounted   0 of 3 times of 1 recurring jobs in the last hour" in shown.stdout
     data = duebook.data("status")
-    assert (data["overview"]["due"], data["ledger"]["unaccounted"]) == (1, 0)
+    assert (data["overview"]["due"], data["ledger"]["unaccounted"]) == (2, 0)
 
 
 def test_a_service_that_does_not_answer_fails_the_status(duebook: Program) -> None:

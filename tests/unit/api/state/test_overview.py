@@ -10,6 +10,11 @@ def test_the_counts_of_queues_add_up() -> None:
     assert [(each["queue"], each["running"]) for each in found["queues"]] == [("default", 3), ("mail", 2)]
 
 
+def test_runs_and_occurrences_that_are_due_are_one_number() -> None:
+    found = summary([RunCount("mail", "due", 2), RunCount("mail", "due", 3)])
+    assert (found["due"], found["queues"][0]["due"]) == (5, 5)
+
+
 def test_nothing_at_all_is_zero() -> None:
     assert summary([]) == {
         "due": 0,

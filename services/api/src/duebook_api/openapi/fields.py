@@ -235,7 +235,7 @@ _PROBLEM: dict[str, Described] = {
 }
 
 _COUNTS: dict[str, Described] = {
-    "due": ("Runs that are due and have not been sent to their queue.", 0),
+    "due": ("Runs, and occurrences not decided yet, that are due and have not been sent.", 0),
     "dispatched": ("Runs in their queue.", 2),
     "waiting": ("Runs that wait for another run or a limit.", 0),
     "running": ("Runs that an executor executes.", 1),

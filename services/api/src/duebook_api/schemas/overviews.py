@@ -8,7 +8,10 @@ from duebook_api.schemas.answers import Duration
 
 
 class RunCounts(BaseModel):
-    """Runs by state. `due`: not yet sent to their queue. `dispatched`: sent, and no executor has started them yet."""
+    """Runs by state. `dispatched`: sent, and no executor has started them yet.
+
+    `due`: not yet sent to their queue; occurrences that are due and not decided yet count too.
+    """
 
     due: int
     dispatched: int

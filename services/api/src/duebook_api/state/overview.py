@@ -23,7 +23,7 @@ class Overview:
 
     async def read(self, pool: Pool, clock: Clock, misfire: timedelta) -> dict[str, Any]:
         answer = await self._kept.read(partial(_make, pool, clock, misfire), self._changes.processes)
-        counts = await self._counts.read(pool)
+        counts = await self._counts.read(pool, clock)
         oldest = min((each.first_died for each in counts if each.first_died), default=None)
         async with acquire(pool) as db:  # what an operator has just done must show
             paused = [_paused(pause) for pause in (await pauses_now(db)).all]

@@ -12,23 +12,6 @@ from duebook_common.store.database import Clock, Connection, Pool, acquire
 from duebook_common.store.predicates import IS_LIVE
 from duebook_common.store.queues import known_queues
 
-# Steps from queue to queue along the index of due jobs, and reads only the due jobs of each.
-_JOBS = """
-WITH RECURSIVE queues AS (
-    (SELECT queue FROM jobs WHERE wake_at IS NOT NULL ORDER BY queue LIMIT 1)
-    UNION ALL
-    SELECT (SELECT j.queue FROM jobs j WHERE j.wake_at IS NOT NULL AND j.queue > q.queue ORDER BY j.queue LIMIT 1)
-    FROM queues q WHERE q.queue IS NOT NULL
-)
-SELECT q.queue, coalesce(sum(due.jobs), 0)::bigint AS jobs, min(due.oldest) AS oldest
-FROM queues q
-CROSS JOIN generate_series(0, 9) AS p (priority)
-CROSS JOIN LATERAL (
-    SELECT count(*) AS jobs, min(j.wake_at) AS oldest FROM jobs j
-    WHERE j.wake_at IS NOT NULL AND j.queue = q.queue AND j.priority = p.priority AND j.wake_at <= $1
-) AS due
-WHERE q.queue IS NOT NULL GROUP BY q.queue
-"""
 _EXECUTORS = f"""
 SELECT queue, count(*) AS executors FROM executors, unnest(queues) AS queue WHERE {IS_LIVE} GROUP BY queue
 """  # noqa: S608
@@ -48,9 +31,9 @@ class QueueNumbers:
         return await self._kept.read(partial(self._make, pool, clock), self._changes.seen_to)
 
     async def _make(self, pool: Pool, clock: Clock) -> Numbers:
-        counts = await self._counts.read(pool)
+        counts = await self._counts.read(pool, clock)
         async with acquire(pool) as db:
-            return await _numbers(db, counts, clock.now())
+            return await _numbers(db, counts)
 
     async def of(self, pool: Pool, clock: Clock, name: str) -> dict[str, Any] | None:
         """The numbers of one queue; None if there is none of this name, also since the last count."""
@@ -65,8 +48,7 @@ def _nothing() -> dict[str, Any]:
     return {**dict.fromkeys(STATES, 0), "oldest_due_at": None, "executors": 0}
 
 
-async def _numbers(db: Connection, counts: list[RunCount], now: datetime) -> Numbers:
-    """`due` counts what is due and was not sent: runs, and jobs whose occurrence is not decided yet."""
+async def _numbers(db: Connection, counts: list[RunCount]) -> Numbers:
     queues: dict[str, dict[str, Any]] = {}
 
     def of(name: str) -> dict[str, Any]:
@@ -75,11 +57,8 @@ async def _numbers(db: Connection, counts: list[RunCount], now: datetime) -> Num
     for row in await db.fetch(_NAMES):
         of(row["name"])
     for count in counts:
-        of(count.queue)[count.state] = count.runs
+        of(count.queue)[count.state] += count.runs
         _note_oldest(of(count.queue), count.oldest)
-    for row in await db.fetch(_JOBS, now):
-        of(row["queue"])["due"] += row["jobs"]
-        _note_oldest(of(row["queue"]), row["oldest"])
     for row in await db.fetch(_EXECUTORS):
         of(row["queue"])["executors"] = row["executors"]
     return dict(sorted(queues.items()))

@@ -1,4 +1,4 @@
-"""How many runs are active or dead-lettered, by queue and state: counted once for the overview and the queues."""
+"""How many runs are due, active or dead-lettered, by queue and state: counted once for the overview and the queues."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from duebook_api.state.changes import Changes
 from duebook_api.state.kept_answer import KeptAnswer
-from duebook_common.store.database import Pool, acquire
+from duebook_common.store.database import Clock, Pool, acquire
 
 STATES = ("due", "dispatched", "waiting", "running", "retrying", "dead_lettered")
 _AGE = 0.1  # seconds: what is made of a count serves for a second itself
@@ -20,9 +20,27 @@ UNION ALL
 SELECT queue, 'dead_lettered', count(*), NULL, min(finished_at) FROM runs WHERE status = 'dead_lettered' GROUP BY queue
 """
 
+# Steps from queue to queue along the index of due jobs, and reads only the due jobs of each.
+_DUE_JOBS = """
+WITH RECURSIVE queues AS (
+    (SELECT queue FROM jobs WHERE wake_at IS NOT NULL ORDER BY queue LIMIT 1)
+    UNION ALL
+    SELECT (SELECT j.queue FROM jobs j WHERE j.wake_at IS NOT NULL AND j.queue > q.queue ORDER BY j.queue LIMIT 1)
+    FROM queues q WHERE q.queue IS NOT NULL
+)
+SELECT q.queue, 'due' AS state, sum(due.jobs)::bigint AS runs, min(due.oldest) AS oldest
+FROM queues q
+CROSS JOIN generate_series(0, 9) AS p (priority)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS jobs, min(j.wake_at) AS oldest FROM jobs j
+    WHERE j.wake_at IS NOT NULL AND j.queue = q.queue AND j.priority = p.priority AND j.wake_at <= $1
+) AS due
+WHERE q.queue IS NOT NULL GROUP BY q.queue HAVING sum(due.jobs) > 0
+"""
+
 
 class RunCount(NamedTuple):
-    """The runs of one queue in one state.
+    """The runs of one queue in one state, or its occurrences that are due and not decided yet, whose state is `due`.
 
     `oldest` is since when the oldest of them has been due if none was ever started, `first_died` of dead letters only.
     """
@@ -43,20 +61,21 @@ class RunCounts:
     def __init__(self, changes: Changes) -> None:
         self._changes, self._kept = changes, KeptAnswer[list[RunCount]](_AGE, changes.repeat_at)
 
-    async def read(self, pool: Pool) -> list[RunCount]:
-        return await self._kept.read(partial(_read, pool), self._changes.seen_to)
+    async def read(self, pool: Pool, clock: Clock) -> list[RunCount]:
+        return await self._kept.read(partial(_read, pool, clock), self._changes.seen_to)
 
 
-async def _read(pool: Pool) -> list[RunCount]:
+async def _read(pool: Pool, clock: Clock) -> list[RunCount]:
     async with acquire(pool) as db:
-        return [RunCount(*row) for row in await db.fetch(_RUNS)]
+        rows = [*await db.fetch(_RUNS), *await db.fetch(_DUE_JOBS, clock.now())]
+    return [RunCount(*row) for row in rows]
 
 
 def by_queue(counts: Iterable[RunCount]) -> dict[str, dict[str, int]]:
     """The counts of each queue, by state, the queues by name."""
     queues: dict[str, dict[str, int]] = {}
     for count in sorted(counts, key=lambda count: count.queue):
-        queues.setdefault(count.queue, dict.fromkeys(STATES, 0))[count.state] = count.runs
+        queues.setdefault(count.queue, dict.fromkeys(STATES, 0))[count.state] += count.runs
     return queues
 
 

@@ -20,6 +20,7 @@ from duebook_api.console.pages.overview import (
 )
 from duebook_api.console.pages.svg.axes import nice_top
 from duebook_api.console.pages.times import Times
+from duebook_api.state.run_counts import STATES
 
 NOW = datetime(2026, 11, 26, 2, 12, tzinfo=UTC)
 TIMES = Times(NOW, "Europe/Berlin")
@@ -93,13 +94,25 @@ def test_the_top_of_an_axis_is_round_and_not_far_above_the_highest(highest: floa
 
 
 def test_a_figure_in_trouble_has_a_role_and_leads_to_what_it_counts() -> None:
-    numbers = dict.fromkeys(("due", "waiting", "running", "retrying", "dead_lettered", "overdue_jobs"), 0)
+    numbers: dict[str, Any] = dict.fromkeys((*STATES, "overdue_jobs"), 0) | {"paused": []}
     calm = figures(numbers | {"oldest_dead_letter_at": None}, TIMES)
     assert [figure.role for figure in calm] == [""] * 6
     troubled = figures(numbers | {"dead_lettered": 2, "oldest_dead_letter_at": NOW - timedelta(days=1)}, TIMES)
     assert (troubled[4].role, troubled[4].remark, troubled[4].path) == ("dead", "oldest 1 day", "/console/dead-letters")
     waited = figures(numbers | {"oldest_dead_letter_at": NOW - timedelta(hours=1, minutes=3)}, TIMES)
     assert waited[4].remark == "oldest 1 h"  # one unit: the place beside a figure is narrow
+
+
+def test_what_is_due_is_that_of_the_queues_and_leads_to_them_while_one_is_paused() -> None:
+    numbers: dict[str, Any] = dict.fromkeys((*STATES, "overdue_jobs"), 0) | {
+        "due": 2,
+        "dispatched": 3,
+        "oldest_dead_letter_at": None,
+    }
+    [due, *_] = figures(numbers | {"paused": []}, TIMES)
+    assert (due.number, due.path, due.query) == (5, "/console/runs", (("status", "dispatched"),))
+    [due, *_] = figures(numbers | {"paused": [{"queue": "mail"}]}, TIMES)
+    assert (due.number, due.path, due.query) == (5, "/console/queues", ())
 
 
 def test_a_cause_is_the_first_line_of_its_error_or_its_task() -> None:

@@ -15,7 +15,7 @@ from duebook_common.runtime.phrases import quantity
 
 STEP, PAST = timedelta(minutes=5), timedelta(hours=5)
 LAST_HOUR = timedelta(hours=1)
-_ORDER = ("due", "waiting", "running", "retrying", "dead_lettered")
+_ORDER = ("waiting", "running", "retrying", "dead_lettered")
 _WORDS = {"dead_lettered": "dead letters"}
 _PATHS = {"dead_lettered": "/console/dead-letters"}
 Items = Sequence[Mapping[str, Any]]
@@ -87,12 +87,20 @@ def figures(numbers: Mapping[str, Any], times: Times, slots: int | None = None) 
     }
     shown = [_figure(name, numbers[name], remarks.get(name, "")) for name in _ORDER]
     overdue = numbers["overdue_jobs"]
-    return [*shown, Figure("overdue", overdue, "due", "/console/jobs", role="dead" if overdue else "")]
+    return [_due(numbers), *shown, Figure("overdue", overdue, "due", "/console/jobs", role="dead" if overdue else "")]
+
+
+def _due(numbers: Mapping[str, Any]) -> Figure:
+    """What is due and has not started, as the list of queues has it; of a paused queue only that list has all."""
+    number = numbers["due"] + numbers["dispatched"]
+    if numbers["paused"]:
+        return Figure("due", number, "due", "/console/queues")
+    return Figure("due", number, "due", "/console/runs", (("status", "dispatched"),))
 
 
 def _figure(name: str, number: int, remark: str) -> Figure:
     role = {"retrying": "retrying", "dead_lettered": "dead"}.get(name, "") if number else ""
-    query = () if name in _PATHS else (("status", "dispatched" if name == "due" else name),)
+    query = () if name in _PATHS else (("status", name),)
     return Figure(_WORDS.get(name, name), number, name, _PATHS.get(name, "/console/runs"), query, remark, role)
 
 
