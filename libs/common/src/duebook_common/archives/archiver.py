@@ -9,18 +9,24 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from duebook_common.archives.chain import ArchiveFault, check_files
-from duebook_common.archives.check import file_states
+from duebook_common.archives.chain import ArchiveFault, check_files, recorded_manifests
+from duebook_common.archives.check import check_archive, file_states
 from duebook_common.archives.export import TABLES, Exporter
 from duebook_common.archives.manifest import Manifest, digest, encode, manifest_name
-from duebook_common.archives.targets import Target
+from duebook_common.archives.targets import Target, read_whole
 from duebook_common.domain.archive import Archive, LogArchived
 from duebook_common.domain.periods import period_name
 from duebook_common.domain.retention import Span, due, spans
 from duebook_common.runtime.pacing import NO_REST, Pace
 from duebook_common.store import departure
 from duebook_common.store.actor import Actor
-from duebook_common.store.archive_handling import archives, last_archive, record_archive, subscribers_behind
+from duebook_common.store.archive_handling import (
+    archives,
+    chain,
+    last_archive,
+    record_archive,
+    subscribers_behind,
+)
 from duebook_common.store.database import Connection, Pool, acquire, transaction
 from duebook_common.store.partitions import Period, periods
 
@@ -72,7 +78,10 @@ class Archiver:
 
     async def _archive(self, alone: Connection, span: Span, period: Period) -> Archive:
         archived = await self._recorded(span)
-        if archived is None:
+        if archived is not None:
+            await self._must_be_readable(archived)  # perhaps it was written long ago
+        else:
+            await self._must_have_earlier_archives()
             try:
                 await self._seal(span, period)
                 archived = await self._write(alone, span)
@@ -81,8 +90,29 @@ class Archiver:
                 raise
         if left := await departure.settle(self.pool, span.start, archived.number, self.pace):
             raise NotArchived(f"{left} rows of the period {archived.period} have no events; run `duebook verify`")
+        await self._must_be_readable(archived)
         await departure.until_locked(departure.drop, self.pool, span.start)
         return archived
+
+    async def _must_have_earlier_archives(self) -> None:
+        """Raises NotArchived if the target has lost all that was written there: as a folder that is not mounted has."""
+        async with acquire(self.pool) as db:
+            there = [each for each in await archives(db) if each.address == self.target.address]
+        manifests = [manifest_name(each.period, each.digest) for each in there]
+        if not manifests or await read_whole(self.target, manifests[-1]) is not None:
+            return
+        if not {*manifests}.intersection(await self.target.names()):
+            raise NotArchived(
+                f"{self.target.address} has none of the archives that were written there; mount the folder, bring the "
+                "archives back from a copy, or set DUEBOOK_ARCHIVE_URL to another address"
+            )
+
+    async def _must_be_readable(self, archived: Archive) -> None:
+        """Raises NotArchived if the archive is not as the log has it: then its period must stay."""
+        async with acquire(self.pool) as db:
+            recorded = [each for each in recorded_manifests(await chain(db)) if each.number == archived.number]
+        async for fault in check_archive(self.target, recorded):
+            raise NotArchived(f"{_says(fault)}; mount the folder, or bring the files back from a copy")
 
     async def _recorded(self, span: Span) -> Archive | None:
         """The archive of the period, if the log has recorded it: only the rest is to be done."""
@@ -112,7 +142,10 @@ class Archiver:
             await _may_leave(db, span, manifest)
         content = encode(manifest)
         await alone.fetchval(_NOW)  # raises if the lock is lost
-        await self.target.put(manifest_name(manifest.period, digest(content)), content)
+        name = manifest_name(manifest.period, digest(content))
+        await self.target.put(name, content)
+        if await read_whole(self.target, name) != content:
+            raise NotArchived(_says(ArchiveFault(manifest.period, f"{name} was changed")))
         async with transaction(self.pool) as db:
             if seal is None or await departure.lock_seal(db, span.start) != seal:
                 raise NotArchived(f"another process has worked on the period {manifest.period}")
