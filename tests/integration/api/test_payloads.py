@@ -117,7 +117,27 @@ async def test_with_an_invalid_schema_only_the_executor_checks(api: Api) -> None
     await api.create(task="odd", payload="x")
 
 
-HOSTS = ["[zz]", "[::g]", "[1.2.3.4]", "[::1]", "a\u200b", "\u2603.net", "\xe4", "a_b", "h\x7f", "1.2.3"]
+NO_HOSTS = [
+    *("[zz]", "[::g]", "[1.2.3.4]", "a\u200b", "\u2603.net", "h\x7f", "\u0661", "\u0661\u0662.0.0.1", "\uff11.0.0.1"),
+    *("256.1.1.1", "01.2.3.4", "-a", "a-", "a.-b", "a..b", ".a", ".", "a..", "*", "a!b", "a,b", "a'b", "a;b", "a%62"),
+    *(f"{'a' * 64}.example", f"{'ä' * 60}.example", f"{'a.' * 126}aa", "\ufb01.example", "\u0627a.example"),
+]
+HOSTS = [
+    *(
+        "[::1]",
+        "\xe4",
+        "\xc4",
+        "a_b",
+        "_a",
+        "1.2.3",
+        "1.2.3.4",
+        "a-b.c--d",
+        "a.",
+        "xn--4ca",
+        "\u4f8b\u3048.\u30c6\u30b9\u30c8",
+    ),
+    *(f"{'a' * 63}.example", "\u05d0.example", "\u0627\u0661.example", "a\u3002example"),
+]
 EXPECTED: list[Any] = ["299-200", "100-199", "600", "199", "200-600", ["200-100"], [200, "404-300"], 200.0, 200.5]
 HEADERS: list[Any] = [
     *({name: "x"} for name in ("", "ü" * 127, "ü" * 128, "x" * 128, "x" * 129)),
@@ -154,7 +174,7 @@ CONTENTS: list[dict[str, Any]] = [
         {"url": "http://h/", "retries": 3},
         {"url": 7},
         "http://h/",
-        *({"url": f"http://{host}/"} for host in HOSTS),
+        *({"url": f"http://{host}/"} for host in NO_HOSTS + HOSTS),
         *({"url": f"http://h/{path}"} for path in ("\x01", "\x7f", "%zz", "ä" * 300, "ä" * 350, "\U0001f600" * 200)),
         *({"url": "http://h/", "expect": expect} for expect in EXPECTED),
         *({"exchange": "x", "routing_key": key} for key in ("ü" * 127, "ü" * 128, "x" * 255, "x" * 256)),
@@ -169,12 +189,28 @@ def test_the_api_and_the_executor_refuse_the_same_payloads_of_a_built_in_task(pa
     )
 
 
+@pytest.mark.parametrize("host", NO_HOSTS)
+def test_a_url_without_a_valid_host_is_refused_at_its_field(host: str) -> None:
+    task = BUILT_IN["http.request"]
+    with pytest.raises(Problem) as refused:
+        TaskSchemas({task.name: task.json_schema()}).must_accept(task.name, {"url": f"https://{host}:8080/x"})
+    (fault,) = refused.value.faults
+    assert fault.pointer == "/payload/url"
+    assert any(remedy in fault.message for remedy in ("such as example.com", "write its registered form", "brackets"))
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_url_with_a_valid_host_is_accepted(host: str) -> None:
+    task = BUILT_IN["http.request"]
+    TaskSchemas({task.name: task.json_schema()}).must_accept(task.name, {"url": f"https://{host}:8080/x"})
+
+
 REFUSED = [
     ({"url": f"ftp://x{'y' * 400}"}, "/payload/url", "it must begin with http:// or https:// and a host"),
     (
         {"url": "http://h:0/"},
         "/payload/url",
-        "it must begin with http:// or https:// and a host, may name a port from 1",
+        "it must begin with http:// or https:// and a host, such as example.com",
     ),
     ({"url": f"http://h/{'x' * 3000}"}, "/payload/url", "it is longer than 2048 characters"),
     ({"url": "http://h/", "method": "get"}, "/payload/method", 'it must be one of "GET", "POST", "PUT", "PATCH"'),

@@ -64,7 +64,7 @@ def _domain_fault(domain: str) -> str | None:
 
 
 def _label_fault(label: str) -> str | None:
-    if not label.isascii() and not is_international(label):
+    if not label.isascii() and not _is_international(label):
         return f"{label!r} in its domain is not a name that IDNA allows; write its registered form, xn--…"
     ascii_label = _ascii_label(label)
     if not _LABEL.fullmatch(ascii_label):
@@ -75,7 +75,7 @@ def _label_fault(label: str) -> str | None:
     return None
 
 
-def is_international(label: str) -> bool:
+def _is_international(label: str) -> bool:
     """Whether IDNA allows this label of a domain that is not ASCII."""
     mapped = _mapped(label)
     spelled = all(char == "-" or category(char) in _ALPHABETIC for char in mapped)

@@ -5,10 +5,12 @@ The built-in tasks use them: what the API accepts can be mailed, requested or pu
 
 import re
 from collections.abc import Mapping
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
-from duebook_common.domain.addresses import is_international, mailable
+import idna
+
+from duebook_common.domain.addresses import mailable
 from duebook_common.runtime.mail_message import breaks_line
 
 
@@ -54,9 +56,8 @@ class HttpUrl(_Keyword):
         authority = re.split(r"[/?#]", text.partition("://")[2])[0]
         if authority.startswith("["):
             _must_be_ipv6(authority[1:].partition("]")[0])
-        for label in authority.split("."):
-            if not label.isascii() and not is_international(label.partition(":")[0]):
-                raise ValueError("this must name a host that IDNA allows; write its registered form, xn--…")
+        else:
+            _must_be_host(authority.partition(":")[0])
 
 
 class MaxBytes:
@@ -74,6 +75,7 @@ class MaxBytes:
 
 
 _LONGEST_URL = 2048
+_LONGEST_HOST, _LONGEST_LABEL = 253, 63
 _UNQUOTED = re.compile(r"[!#-;=?-_a-z~]")
 
 
@@ -82,6 +84,32 @@ def _must_be_ipv6(address: str) -> None:
         IPv6Address(address)
     except ValueError:
         raise ValueError("this must have an IPv6 address between its brackets, such as http://[2001:db8::1]/") from None
+
+
+def _must_be_host(host: str) -> None:
+    """What the pattern of the schema says of ASCII letters, digits, dots and lengths is not repeated here."""
+    if re.fullmatch(r"[0-9]+(\.[0-9]+){3}", host):
+        _must_be_ipv4(host)
+    if not host.isascii():
+        host = _in_ascii(host)
+    parts = host.rstrip(".").split(".")
+    if max(map(len, parts)) <= _LONGEST_LABEL and len(".".join(parts)) > _LONGEST_HOST:
+        raise ValueError(f"this must name a host of at most {_LONGEST_HOST} characters, such as example.com")
+
+
+def _must_be_ipv4(address: str) -> None:
+    try:
+        IPv4Address(address)
+    except ValueError:
+        raise ValueError("this must have an IPv4 address such as 192.0.2.7, or a host such as example.com") from None
+
+
+def _in_ascii(host: str) -> str:
+    """As an executor looks it up."""
+    try:
+        return idna.encode(host.lower()).decode()
+    except idna.IDNAError:
+        raise ValueError("this must name a host that IDNA allows; write its registered form, xn--…") from None
 
 
 PAYLOAD_KEYWORDS: dict[str, Any] = {

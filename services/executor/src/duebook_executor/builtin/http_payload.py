@@ -8,12 +8,16 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 _URL_BYTES = 2048
 # The patterns are part of the JSON Schema too, so that the API refuses a job whose requests could not be sent.
-_HOST = r"([^\s\x00-\x1f\x7f/?#@\\%:\[\]]+|\[[^\s\x00-\x1f\x7f/?#@\\%\]]+\])"
+_CHAR = r"[^\s\x00-\x2c\x2e\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]"  # of ASCII letters, digits, - and _
+_END = _CHAR.replace(r"\x2c\x2e", r"\x2e")  # the same without -
+_LABEL = rf"{_END}({_CHAR}{{0,61}}{_END})?"
+_HOST = rf"({_LABEL}(\.{_LABEL})*\.?|\[[^\s\x00-\x1f\x7f/?#@\\%\]]+\])"
+_LONGEST_HOST = 253
 _PORT = r"(:|:0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
 _URL = rf"^[Hh][Tt][Tt][Pp][Ss]?://{_HOST}{_PORT}([/?#][^\s\x00-\x1f\x7f]*)?$"
 _URL_MESSAGE = (
-    "it must begin with http:// or https:// and a host, may name a port from 1 to 65535, and must contain no user, "
-    "password or blanks"
+    "it must begin with http:// or https:// and a host, such as example.com, 192.0.2.7 or [2001:db8::1], may name a "
+    "port from 1 to 65535, and must contain no user, password or blanks"
 )
 _HEADER_NAME = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 _HEADER_VALUE_MUST = "must be printable ASCII on one line, without blanks at its ends"
@@ -38,6 +42,8 @@ def _url(text: str) -> str:
         raise ValueError(f"is not a URL: {error}") from None
     if not url.host or url.userinfo or url.port == 0 or (url.port or 0) > 65_535:
         raise ValueError("must name a host, and a port from 1 to 65535 if any")
+    if len(url.raw_host.rstrip(b".")) > _LONGEST_HOST:
+        raise ValueError(f"must name a host of at most {_LONGEST_HOST} characters, such as example.com")
     if len(str(url)) > _URL_BYTES:
         raise ValueError(f"must be at most {_URL_BYTES} bytes long")
     return text
