@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from duebook_common.runtime import phrases
 
 
@@ -10,3 +12,25 @@ def test_durations_are_written_in_their_two_largest_units() -> None:
     assert [phrases.duration(timedelta(seconds=seconds)) for seconds in lengths] == [
         "20 milliseconds", "1 second", "1.2 seconds", "1 minute 1 second", "1 hour", "1 day 1 hour", "3 days",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0019, "1.9 ms"),
+        (0.4, "400 ms"),
+        (1.1, "1.1 s"),
+        (0.9999, "1 s"),
+        (1.96, "2 s"),
+        (9.97, "10 s"),
+        (41, "41 s"),
+        (59.7, "1 min"),
+        (128, "2 min 8 s"),
+        (420, "7 min"),
+        (82_080, "22 h 48 min"),
+        (86_400, "1 day"),
+        (345_600, "4 days"),
+    ],
+)
+def test_a_short_duration_has_two_units_at_most(seconds: float, text: str) -> None:
+    assert phrases.short_duration(timedelta(seconds=seconds)) == text

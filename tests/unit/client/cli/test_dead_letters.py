@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from duebook.cli import output
+from duebook.cli import dead_letters, output
 from duebook.cli.output import Format
 
 DEAD: dict[str, Any] = {
@@ -49,3 +49,8 @@ def test_a_step_whose_texts_were_erased_is_a_line_too(capsys: pytest.CaptureFixt
 def test_a_lineage_in_json_is_that_of_the_api(capsys: pytest.CaptureFixture[str]) -> None:
     output.print_item({"lineage": [DEAD]}, Format.JSON)
     assert json.loads(capsys.readouterr().out) == {"lineage": [DEAD]}
+
+
+def test_the_age_is_written_as_a_duration() -> None:
+    dead = {"id": "a", "age": "PT3H2M1.123456S"}
+    assert dead_letters.in_words(dead) == {"id": "a", "age": "3 h 2 min"}

@@ -1,4 +1,4 @@
-"""`duebook status` of an api that is not ready."""
+"""`duebook status`: of an api that is not ready, and how late runs were."""
 
 import json
 import threading
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from duebook.cli import overview
 from duebook.cli.app import app
 
 AWAY = "ConnectionRefusedError"
@@ -47,3 +48,10 @@ def test_a_status_shows_what_is_wrong_where_nothing_can_be_counted(url: str) -> 
     assert shown.stderr == "duebook: the database is out of reach\n"
     data = json.loads(CliRunner().invoke(app, ["status", "-o", "json"], env={"DUEBOOK_URL": url}).stdout)
     assert data["services"][0]["components"] == {"postgresql": AWAY}
+
+
+def test_lateness_is_written_as_a_duration() -> None:
+    counts = {"succeeded": 3, "dead_lettered": 0}
+    hour = {"counts": counts, "lateness": {"p50": 0.012345, "p90": 0.5, "p99": 128.000417}}
+    line = overview._last_hour_line(hour, 0.3)
+    assert line == "last hour     3 succeeded, 0 dead-lettered; lateness p50 12.3 ms, p99 2 min 8 s; 0.3 runs/s"

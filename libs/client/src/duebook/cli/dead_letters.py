@@ -1,5 +1,6 @@
 """`duebook dead-letter`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -22,7 +23,9 @@ from duebook.cli.options import (
     without_none,
 )
 from duebook.cli.output import Format
+from duebook.cli.parsing import duration
 from duebook.client import Client
+from duebook_common.runtime.phrases import short_duration
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Inspect, redrive and discard dead letters.")
 
@@ -74,14 +77,21 @@ def list_dead_letters(
     """List dead letters, newest first."""
     with connect() as api:
         pages = api.pages("/api/dead-letter", limit + 1, **filters.fields(api), **search.fields())
-        output.print_list(output.take_matching(pages, limit, to_the_end=to_the_end), _COLUMNS, fmt)
+        found = output.take_matching(pages, limit, to_the_end=to_the_end)
+        output.print_list(found if fmt is Format.JSON else list(map(in_words, found)), _COLUMNS, fmt)
 
 
 @app.command("show")
 def show_dead_letter(run_id: RunId, fmt: Output = Format.TABLE) -> None:
     """Show a dead letter with its error, payload and lineage."""
     with connect() as api:
-        output.print_item(api.get(resource_path("dead-letter", run_id)), fmt)
+        found = api.get(resource_path("dead-letter", run_id))
+        output.print_item(found if fmt is Format.JSON else in_words(found), fmt)
+
+
+def in_words(dead_letter: Mapping[str, Any]) -> dict[str, Any]:
+    """The dead letter for a table: its age is text that people read."""
+    return {**dead_letter, "age": short_duration(duration(dead_letter["age"]))}
 
 
 @app.command("groups")

@@ -17,6 +17,7 @@ from duebook.cli.parsing import duration
 from duebook.cli.watch import Retrying
 from duebook.client import ApiError, Client, ClientError, NotDuebook
 from duebook.client.environment import environment
+from duebook_common.runtime.phrases import short_duration
 
 _COUNTS = ("due", "dispatched", "waiting", "running", "retrying", "dead_lettered")
 _SERVICES = ("scheduler", "executor", "notifier")  # the api is asked by itself
@@ -140,7 +141,8 @@ def _paused(pause: Mapping[str, Any]) -> str:
 def _last_hour_line(hour: Mapping[str, Any], throughput: float) -> str:
     """What came of the last sixty minutes, how late its runs started, and how many end in a second now."""
     counts, late = hour["counts"], hour["lateness"]
-    lateness = f"; lateness p50 {late['p50']} s, p99 {late['p99']} s" if late["p50"] is not None else ""
+    p50, p99 = (short_duration(timedelta(seconds=late[share] or 0)) for share in ("p50", "p99"))
+    lateness = f"; lateness p50 {p50}, p99 {p99}" if late["p50"] is not None else ""
     ends = f"{counts['succeeded']} succeeded, {counts['dead_lettered']} dead-lettered"
     return f"last hour     {ends}{lateness}; {throughput} runs/s"
 

@@ -1,6 +1,7 @@
 """`duebook stats`: what came of runs over time."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from duebook.cli.names import OfJob, filter_id
 from duebook.cli.options import Output, connect, parse_option, timestamp
 from duebook.cli.output import Format
 from duebook.cli.parsing import iso_duration
+from duebook_common.runtime.phrases import short_duration
 
 
 class Dimension(StrEnum):
@@ -35,7 +37,7 @@ def stats(
     keys: Annotated[int | None, typer.Option(min=1, max=50, help="How many keys are shown. Default: 10.")] = None,
     fmt: Output = Format.TABLE,
 ) -> None:
-    """Count outcomes in steps of time, with lateness and duration in seconds. The last lines are totals."""
+    """Count outcomes in steps of time, with lateness and duration. The last lines are totals."""
     span = {"from": parse_option("--from", timestamp, start), "to": parse_option("--to", timestamp, end)}
     filters = {"step": parse_option("--step", iso_duration, step), "by": by, "queue": queue, "task": task, "keys": keys}
     with connect() as api:
@@ -49,5 +51,9 @@ def stats(
 
 def _flat(rows: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
     for row in rows:
-        times = {name: row[name.split("_")[0]][name.split("_")[1]] for name in _TIMES}
+        times = {name: _words(row[name.split("_")[0]][name.split("_")[1]]) for name in _TIMES}
         yield {"at": row["at"], "key": row["key"], **row["counts"], **times}
+
+
+def _words(seconds: float | None) -> str | None:
+    return None if seconds is None else short_duration(timedelta(seconds=seconds))

@@ -1,4 +1,4 @@
-"""How sentences write durations and numbers."""
+"""How sentences and tables write durations and numbers."""
 
 from datetime import timedelta
 
@@ -19,6 +19,22 @@ def duration(length: timedelta) -> str:
         if number or parts:
             parts.append(quantity(number, unit) if number else "")
     return " ".join(part for part in parts[:2] if part)
+
+
+def short_duration(length: timedelta) -> str:
+    """For tables, in at most two units: `1.9 ms`, `1.4 s`, `41 s`, `2 min 8 s`, `22 h 48 min`, `4 days`."""
+    seconds = length.total_seconds()
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.3g} ms"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f}".removesuffix(".0") + " s" if round(seconds, 1) < 10 else f"{whole} s"
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    if not hours:
+        return f"{minute} min" + (f" {second} s" if second else "")
+    days = hours // 24
+    return quantity(days, "day") if days else f"{hours} h" + (f" {minute} min" if minute else "")
 
 
 def quantity(number: int, noun: str, plural: str | None = None) -> str:

@@ -17,7 +17,6 @@ from duebook_api.console.guard import config
 from duebook_api.console.pages import navigation, status, words
 from duebook_api.console.pages.json_text import json_view
 from duebook_api.console.pages.sentences import in_zone
-from duebook_api.console.pages.times import duration
 from duebook_api.console.reader import FLASH, ZONE, Reader, chosen_zone, reader_of
 from duebook_api.http.problems import Problem
 from duebook_api.state.dependencies import dependencies
@@ -64,7 +63,6 @@ def _environment() -> Environment:
         short_id=words.short_id,
         short_name=words.short_name,
         host_of=words.host_of,
-        duration=duration,
         cut=words.cut,
         named=words.named,
     )

@@ -1,10 +1,9 @@
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duebook_api.console.pages.times import Times, duration, relative
+from duebook_api.console.pages.times import Times, relative
 
 NOW = datetime(2026, 11, 26, 2, 12, tzinfo=UTC)
 
@@ -28,24 +27,6 @@ def test_the_choice_of_the_job_s_zone_shows_each_time_in_its_own() -> None:
 
 def test_no_time_is_a_dash() -> None:
     assert "\N{EN DASH}" in Times(NOW).moment(None)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.0019, "1.9 ms"),
-        (0.4, "400 ms"),
-        (1.1, "1.1 s"),
-        (41, "41 s"),
-        (128, "2 min 8 s"),
-        (420, "7 min"),
-        (82_080, "22 h 48 min"),
-        (86_400, "1 day"),
-        (345_600, "4 days"),
-    ],
-)
-def test_a_duration_has_two_units_at_most(seconds: float, text: str) -> None:
-    assert duration(timedelta(seconds=seconds)) == text
 
 
 @given(st.floats(-1e9, 1e9))

@@ -8,11 +8,10 @@ from uuid import UUID
 
 from duebook_api.console.pages.actions import Action, Field
 from duebook_api.console.pages.copies import copies, curl, options, value_text
-from duebook_api.console.pages.times import duration
 from duebook_api.console.pages.words import count, first_line
 from duebook_api.schemas.bulk import filters_of
 from duebook_common.domain.bulk.events import BulkAction
-from duebook_common.runtime.phrases import quantity
+from duebook_common.runtime.phrases import quantity, short_duration
 from duebook_common.store.bulk_targets import STATUSES
 
 PATH = "/console/bulk"
@@ -233,7 +232,7 @@ def _progress(operation: Mapping[str, Any], now: datetime) -> str:
     parts += [f"{count(refused)} refused"] if refused else []
     end = operation["estimated_end_at"]
     if operation["status"] == "running" and operation["left"] and end is not None:
-        parts.append(f"about {duration(end - now)} left")
+        parts.append(f"about {short_duration(end - now)} left")
     return " · ".join(parts)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from markupsafe import Markup
 
 from duebook_api.console.pages.svg.forecast_bars import Step, forecast_bars
-from duebook_api.console.pages.times import Times, duration
+from duebook_api.console.pages.times import Times
 from duebook_api.console.pages.words import count
-from duebook_common.runtime.phrases import quantity
+from duebook_common.runtime.phrases import quantity, short_duration
 
 SPANS = (("1", "a day"), ("7", "7 days"), ("31", "31 days"), ("92", "92 days"), ("366", "a year"))
 _HOUR = timedelta(hours=1)
@@ -80,7 +80,7 @@ def forecast_page(
     return ForecastPage(
         sentence=_sentence(view, before, times),
         drawing=forecast_bars(steps, step, [(each.at, each.zone) for each in changes], times),
-        step=duration(step),
+        step=short_duration(step),
         queues=[_queue(each, slots) for each in view["queues"]],
         clock_changes=changes,
         differences=_differences(view),

@@ -10,8 +10,8 @@ from markupsafe import Markup
 from duebook_api.console.pages.svg.bars import Bar, Block, outcome_bars
 from duebook_api.console.pages.svg.lines import Point, lateness_lines
 from duebook_api.console.pages.svg.sparkline import sparkline
-from duebook_api.console.pages.times import Times, duration, rough
-from duebook_common.runtime.phrases import quantity
+from duebook_api.console.pages.times import Times, rough
+from duebook_common.runtime.phrases import quantity, short_duration
 
 STEP, PAST = timedelta(minutes=5), timedelta(hours=5)
 LAST_HOUR = timedelta(hours=1)
@@ -177,7 +177,7 @@ def _queue_row(queue: Mapping[str, Any], items: Items, times: Times) -> QueueRow
     return QueueRow(
         name=queue["name"],
         waiting=queue["due"] + queue["waiting"] + queue["dispatched"],
-        oldest=duration(times.now - oldest) if oldest and oldest < times.now else "–",
+        oldest=short_duration(times.now - oldest) if oldest and oldest < times.now else "–",
         running=queue["running"],
         executors=queue["executors"],
         pause=queue["pause"],
@@ -197,7 +197,7 @@ def punctuality(items: Items, times: Times) -> Punctuality:
     facts = []
     if last:
         worst = {"p50": max(point.p50 for point in last), "p99": max(point.p99 for point in last)}
-        facts = [(name, duration(timedelta(seconds=seconds))) for name, seconds in worst.items()]
+        facts = [(name, short_duration(timedelta(seconds=seconds))) for name, seconds in worst.items()]
     return Punctuality(facts, lateness_lines(points, times, start) if points else Markup())
 
 

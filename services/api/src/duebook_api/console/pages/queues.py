@@ -8,9 +8,9 @@ from typing import Any
 from markupsafe import Markup
 
 from duebook_api.console.pages.svg.sparkline import sparkline
-from duebook_api.console.pages.times import Times, duration
+from duebook_api.console.pages.times import Times
 from duebook_api.console.pages.words import count
-from duebook_common.runtime.phrases import quantity
+from duebook_common.runtime.phrases import quantity, short_duration
 from duebook_common.store.statistics_queries import StartsOfStep
 
 HOUR, BARS = timedelta(hours=1), 20
@@ -79,7 +79,7 @@ def _row(queue: Mapping[str, Any], starts: Starts | None, times: Times) -> Queue
         status="paused" if queue["pause"] or queue["frozen"] else "active",
         numbers={name: queue[name] for name in _NUMBERS},
         oldest_due_at=oldest,
-        age=duration(max(timedelta(0), times.now - oldest)) if oldest else "",
+        age=short_duration(max(timedelta(0), times.now - oldest)) if oldest else "",
         executors=queue["executors"],
         pause=queue["pause"],
         warning="" if queue["executors"] else "no executor serves it",

@@ -13,9 +13,10 @@ from duebook_api.console.pages.runs import because
 from duebook_api.console.pages.status import look
 from duebook_api.console.pages.svg.elements import twin
 from duebook_api.console.pages.svg.timeline import Span, timeline
-from duebook_api.console.pages.times import Times, duration
+from duebook_api.console.pages.times import Times
 from duebook_api.console.pages.words import cut, ordinal
 from duebook_common.domain.run.state import ENDED
+from duebook_common.runtime.phrases import short_duration
 
 _SHOWN_ATTEMPTS = 200
 ENDED_STATUSES = frozenset({*(status.value for status in ENDED), "dead_lettered"})
@@ -106,8 +107,8 @@ def _row(attempt: Attempt, previous: Attempt | None, now: datetime) -> AttemptRo
         more=attempt.outcome if attempt.outcome in {"failed", "lost", "released"} else "",
         executor=attempt.executor,
         started_at=attempt.started_at,
-        took=duration(max(timedelta(0), (attempt.ended_at or now) - attempt.started_at)),
-        waited=duration(max(timedelta(0), waited)) if waited is not None else "",
+        took=short_duration(max(timedelta(0), (attempt.ended_at or now) - attempt.started_at)),
+        waited=short_duration(max(timedelta(0), waited)) if waited is not None else "",
         error=attempt.error,
     )
 
@@ -127,13 +128,13 @@ def _spans(run: Mapping[str, Any], attempts: Sequence[Attempt], now: datetime) -
 def _wait(due_at: datetime, end: datetime, status: str, now: datetime) -> Span:
     if end < due_at:
         return Span("due", due_at, due_at, "waiting", active=False, planned=True)
-    word = f"waited {duration(end - due_at)}" if status == "waiting" or end < now else look(status).word
+    word = f"waited {short_duration(end - due_at)}" if status == "waiting" or end < now else look(status).word
     return Span(word, due_at, end, "waiting", active=False)
 
 
 def _attempt_span(attempt: Attempt, now: datetime) -> Span:
     end = max(attempt.ended_at or now, attempt.started_at)
-    label = f"attempt {attempt.number}: {attempt.outcome}, {duration(end - attempt.started_at)}"
+    label = f"attempt {attempt.number}: {attempt.outcome}, {short_duration(end - attempt.started_at)}"
     return Span(label, attempt.started_at, end, look(attempt.status).role)
 
 

@@ -12,12 +12,12 @@ from markupsafe import Markup
 from duebook_api.console.pages.bulk import BulkLink, bulk_link, used_filters
 from duebook_api.console.pages.status import look
 from duebook_api.console.pages.svg.duration_bar import duration_bar
-from duebook_api.console.pages.times import Times, duration
+from duebook_api.console.pages.times import Times
 from duebook_api.console.pages.words import cut, ordinal, sentence
 from duebook_api.runs.run_list import RunQuery
 from duebook_common.domain.bulk.events import BulkAction
 from duebook_common.domain.run.state import RunStatus
-from duebook_common.runtime.phrases import quantity
+from duebook_common.runtime.phrases import quantity, short_duration
 
 STATUSES = tuple(status.value for status in RunStatus)
 TIMES = ("due_from", "due_to", "finished_from", "finished_to")
@@ -109,7 +109,7 @@ def bar_of(run: Mapping[str, Any], now: datetime, longest: timedelta) -> tuple[s
     span = took(run, now)
     if span is None:
         return "", Markup()
-    words, second = duration(span), timedelta(seconds=1)
+    words, second = short_duration(span), timedelta(seconds=1)
     return words, duration_bar(span / second, longest / second, role_of(run), f"took {words}")
 
 
@@ -162,6 +162,6 @@ def runs_sentence(runs: Sequence[Mapping[str, Any]], now: datetime, *, is_all: b
         f"{number:,} {word}" if word != "dead letter" else quantity(number, word) for word, number in counts
     )
     longest = longest_of(runs, now)
-    end = f" The longest took {duration(longest)}." if longest else ""
+    end = f" The longest took {short_duration(longest)}." if longest else ""
     where = "" if is_all else " on this page"
     return sentence(f"{quantity(len(runs), 'run')}{where}: {parts}") + end

@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from duebook_api.console.pages.times import duration
 from duebook_api.schedules.preview import description
 from duebook_api.schemas.schedules import RecurrenceBody
 from duebook_common.domain.definition import Definition, Every
+from duebook_common.runtime.phrases import short_duration
 
 _CITY = re.compile(r" in (?:[A-Z][A-Za-z_-]+/)+([A-Z][A-Za-z_-]+)$")
 
@@ -35,4 +35,4 @@ def _in_words(recurrence: str, scheduled_at: datetime, zone: str) -> str:
 
 def _interval(every: timedelta) -> str:
     """Like `15 min`; one unit goes without its number."""
-    return {"1 day": "day", "1 h": "hour", "1 min": "minute", "1 s": "second"}.get(text := duration(every), text)
+    return {"1 day": "day", "1 h": "hour", "1 min": "minute", "1 s": "second"}.get(text := short_duration(every), text)

@@ -8,9 +8,8 @@ from typing import Any
 from markupsafe import Markup
 
 from duebook_api.console.pages.svg.gauge import gauge
-from duebook_api.console.pages.times import duration
 from duebook_api.console.pages.words import count, cut
-from duebook_common.runtime.phrases import quantity
+from duebook_common.runtime.phrases import quantity, short_duration
 
 # The relay works off some thousand events a second, and no transaction of ours is open for longer than seconds.
 _MUCH_LAG, _OLD_HORIZON = 10_000, timedelta(minutes=1)
@@ -127,7 +126,7 @@ def warnings(system: Mapping[str, Any], settings: Iterable[SettingRow]) -> list[
         (lag > _MUCH_LAG, f"The relay is {quantity(lag, 'event')} behind: messages to executors are late."),
         (
             horizon > _OLD_HORIZON,
-            f"A transaction has been open for {duration(horizon)}: no reader of the log sees what came after it.",
+            f"A transaction has been open for {short_duration(horizon)}: no reader of the log sees what came after it.",
         ),
         *((each.differs, f"Services differ in {each.name}.") for each in settings),
     ]
@@ -153,7 +152,7 @@ def _facts(system: Mapping[str, Any]) -> list[tuple[str, str]]:
     horizon = timedelta(seconds=system["feed_horizon_age_seconds"])
     return [
         ("relay behind the log", quantity(system["relay_lag_events"], "event")),
-        ("oldest open transaction", duration(horizon) if horizon else "none"),
+        ("oldest open transaction", short_duration(horizon) if horizon else "none"),
         ("schema", system["schema"]),
         ("PostgreSQL", system["postgres"]),
     ]

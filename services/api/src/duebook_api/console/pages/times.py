@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from duebook_api.console.pages.markup import fill
+from duebook_common.runtime.phrases import short_duration
 
 JOBS_ZONE = "job"  # the reader's choice that each time is shown in its job's zone
-_DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,31 +85,11 @@ def relative(at: datetime, now: datetime) -> str:
     seconds = (at - now).total_seconds()
     if abs(seconds) < 1:
         return "now"
-    span = duration(timedelta(seconds=abs(seconds)))
+    span = short_duration(timedelta(seconds=abs(seconds)))
     return f"in {span}" if seconds > 0 else f"{span} ago"
-
-
-def duration(span: timedelta) -> str:
-    """At most two units: `1.9 ms`, `0.4 s`, `41 s`, `2 min 8 s`, `22 h 48 min`, `4 days`."""
-    seconds = span.total_seconds()
-    if seconds < 1:
-        return f"{seconds * 1000:.3g} ms"
-    if seconds < _MINUTE:
-        return f"{seconds:.1f} s" if seconds < 10 and seconds % 1 >= 0.05 else f"{seconds:.0f} s"
-    whole = round(seconds)
-    if whole < _HOUR:
-        return _two(whole // _MINUTE, "min", whole % _MINUTE, "s")
-    if whole < _DAY:
-        return _two(whole // _HOUR, "h", whole % _HOUR // _MINUTE, "min")
-    days = whole // _DAY
-    return f"{days:,} day" if days == 1 else f"{days:,} days"
 
 
 def rough(span: timedelta) -> str:
     """One unit, for a narrow place: `9.7 s`, `2 min`, `22 h`, `4 days`."""
-    first, unit = duration(span).split()[:2]
+    first, unit = short_duration(span).split()[:2]
     return f"{first} {unit}"
-
-
-def _two(first: int, unit: str, second: int, smaller: str) -> str:
-    return f"{first} {unit}" if second == 0 else f"{first} {unit} {second} {smaller}"

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from duebook_api.console.pages.svg.elements import line, number, path, svg, text, twin
-from duebook_api.console.pages.times import Times, duration
+from duebook_api.console.pages.times import Times
+from duebook_common.runtime.phrases import short_duration
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT = 340, 90, 44, 8
 # In seconds: from a millisecond to 500 days, about a power of ten apart, each with a short label.
@@ -38,7 +39,7 @@ def lateness_lines(points: Sequence[Point], times: Times, start: datetime) -> Ma
     content = []
     for seconds in {_LEAST, _TICKS[last // 2], _TICKS[last]}:
         content += [line(_LEFT, y(seconds), _WIDTH, y(seconds), "grid")]
-        content += [text(_LEFT - 6, y(seconds) + 4, duration(timedelta(seconds=seconds)), "end")]
+        content += [text(_LEFT - 6, y(seconds) + 4, short_duration(timedelta(seconds=seconds)), "end")]
     for css, values in (("line-p99", [(p.at, p.p99) for p in points]), ("line-p50", [(p.at, p.p50) for p in points])):
         if values:
             content.append(path("M" + "L".join(f"{number(x(at))} {number(y(value))}" for at, value in values), css))
@@ -47,5 +48,5 @@ def lateness_lines(points: Sequence[Point], times: Times, start: datetime) -> Ma
 
 
 def _twin(points: Sequence[Point], times: Times) -> Markup:
-    rows = [(times.text(p.at), *(duration(timedelta(seconds=each)) for each in (p.p50, p.p99))) for p in points]
+    rows = [(times.text(p.at), *(short_duration(timedelta(seconds=each)) for each in (p.p50, p.p99))) for p in points]
     return twin("as a table", ("from", "p50", "p99"), rows)

@@ -12,7 +12,7 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from duebook_api.console.pages.svg.elements import line, path, rect, svg, text
-from duebook_api.console.pages.times import duration
+from duebook_common.runtime.phrases import short_duration
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _BAR = 960, 8, 952, 26, 24, 12
 _TOP_WITHOUT_NOW = 6
@@ -119,7 +119,7 @@ def _gaps(gaps: Sequence[_Gap], x: Callable[[datetime], float], height: float, c
         for shift in (-3, 3):
             foot = height - 18
             yield path(f"M{middle + shift - 2:.1f} {foot + 4:.1f}L{middle + shift + 2:.1f} {foot - 4:.1f}", "fold")
-        length = duration(gap.end - gap.start)
+        length = short_duration(gap.end - gap.start)
         kept = clock_width + 10 + len(length) * _CHARACTER / 2  # free for the times at both ends of the axis
         yield text(min(max(middle, _LEFT + kept), _RIGHT - kept), height - 4, length, "middle")
 
