@@ -7,7 +7,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx2
-from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.async_api import Browser, BrowserContext, Locator, Page, Request, expect
 
 from duebook_api.access.session_cookie import NAME
 from duebook_devstack.plain_http import WITHOUT_TLS
@@ -66,7 +66,7 @@ class Console:
 
     async def session(self, key: str) -> str:
         """The cookie of a new session."""
-        async with httpx2.AsyncClient(base_url=self.url, verify=WITHOUT_TLS) as http:
+        async with httpx2.AsyncClient(base_url=self.url, timeout=60, verify=WITHOUT_TLS) as http:
             answer = await http.post("/console/sign-in", data={"key": key, "next": "/console"}, headers=FORM)
             return answer.cookies[NAME]
 
@@ -83,6 +83,10 @@ class Console:
     async def _refuse(self, route: Any) -> None:
         self.faults.append(f"a request left the origin: {route.request.url}")
         await route.abort()
+
+
+def is_refresh(request: Request) -> bool:
+    return "x-live" in request.headers
 
 
 async def is_live(page: Page) -> None:

@@ -5,18 +5,14 @@ import asyncio
 import pytest
 from playwright.async_api import BrowserContext, Request, Route, expect
 
-from browser.console import LIVE_MS, Console, is_live
-
-
-def _is_refresh(request: Request) -> bool:
-    return "x-live" in request.headers
+from browser.console import LIVE_MS, Console, is_live, is_refresh
 
 
 async def _refuse_refreshes(context: BrowserContext, status: int) -> None:
     """Answer each refresh of the page of jobs with this status, until `unroute`."""
 
     async def answer(route: Route) -> None:
-        if _is_refresh(route.request):
+        if is_refresh(route.request):
             await route.fulfill(status=status, content_type="text/html", body="<p>Not now</p>")
         else:
             await route.continue_()
@@ -24,7 +20,7 @@ async def _refuse_refreshes(context: BrowserContext, status: int) -> None:
     await context.route("**/console/jobs", answer)
 
 
-async def test_a_page_is_refreshed_when_its_stream_comes_back(empty_console: Console) -> None:
+async def test_a_pageis_refreshed_when_its_stream_comes_back(empty_console: Console) -> None:
     context = await empty_console.context()
     page, lost = await context.new_page(), asyncio.Event()
 
@@ -37,7 +33,7 @@ async def test_a_page_is_refreshed_when_its_stream_comes_back(empty_console: Con
             await route.fulfill(status=200, content_type="text/event-stream", body="retry: 10\n\n")
 
     await context.route("**/console/live", once_broken)
-    async with page.expect_request(_is_refresh, timeout=LIVE_MS):
+    async with page.expect_request(is_refresh, timeout=LIVE_MS):
         await page.goto("/console/jobs")
     await is_live(page)
 
@@ -71,7 +67,7 @@ async def test_a_page_that_says_what_is_wrong_does_not_say_that_nothing_answers(
     empty_console.expected.add(422)
     context = await empty_console.context()
     page = await context.new_page()
-    async with page.expect_event("requestfinished", _is_refresh, timeout=LIVE_MS):
+    async with page.expect_event("requestfinished", is_refresh, timeout=LIVE_MS):
         await page.goto("/console/runs?status=nonsense")
     await is_live(page)
     await expect(page.locator("#stale")).to_be_hidden()
@@ -153,12 +149,12 @@ async def test_a_page_becomes_current_without_an_event_unless_it_is_in_use(empty
     page = await (await empty_console.context()).new_page()
     await page.clock.install()
     refreshes = list[Request]()
-    page.on("request", lambda request: refreshes.append(request) if _is_refresh(request) else None)
+    page.on("request", lambda request: refreshes.append(request) if is_refresh(request) else None)
     await page.goto("/console/system")
     async with asyncio.timeout(LIVE_MS / 1000):
         while not refreshes:  # the one with which each page begins to follow
             await asyncio.sleep(0.1)
-    async with page.expect_request(_is_refresh, timeout=LIVE_MS):
+    async with page.expect_request(is_refresh, timeout=LIVE_MS):
         await page.clock.fast_forward(31_000)
         await page.clock.run_for(2_000)
     await page.evaluate("getSelection().selectAllChildren(document.querySelector('h1'))")

@@ -25,7 +25,7 @@ const isOn = () => localStorage.getItem(KEY) !== "off";
 const wanted = () => control && isOn() && !document.hidden && parts().length > 0;
 const isBusy = () =>
   document.hidden ||
-  document.querySelector("dialog[open], details.menu[open], main input:not([type=range]):focus, main textarea:focus, main select:focus, main tr.selected") ||
+  document.querySelector("dialog[open], [aria-busy=true], details.menu[open], main input:not([type=range]):focus, main textarea:focus, main select:focus, main tr.selected") ||
   String(getSelection() ?? "") !== "";
 
 function show(state) {
@@ -128,11 +128,14 @@ async function refresh() {
     const answer = await fetch(url, { headers: { "X-Live": seen } });
     if (answer.redirected) return show("ended");
     if (answer.status >= 500 || TEMPORARY.has(answer.status)) return show("lost");
-    if (document.querySelector("main tr.selected")) return; // selected while the answer was on its way
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     // A page that says what is wrong goes on; one that has said something else until now is no more what it was.
     if (!answer.ok && !document.getElementById("problem")) return show("refused");
     if (location.href !== url) return; // the slider has moved the page to another instant
+    if (isBusy()) { // since the answer was on its way: what has changed is shown later
+      for (const resource of resources) changed.add(resource);
+      return;
+    }
     for (const part of parts()) {
       if (part.dataset.live.split(" ").some((each) => resources.has(each))) replace(part, page.getElementById(part.id));
     }
