@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from duebook.context import Context, Sink
+from duebook.execution import follow
 from duebook.outcomes import TaskOutcome
 from duebook.resources import ResourceRegistry
 from duebook.tasks import Task
@@ -40,11 +41,17 @@ async def run_task(
     *,
     inline: bool = False,
     resources: ResourceRegistry | None = None,
+    begun: threading.Event | None = None,
 ) -> TaskOutcome:
+    """The outcome of the task. Where it says by `begun` that it has begun, its timeout counts from then on."""
     async with asyncio.timeout(20):
         context = replace(CONTEXT, stopping=threading.Event())
         task = Task.of("t", function, inline=inline, resources=resources or ResourceRegistry())
-        return await execute(task, payload, context, timeout, loop)
+        if begun is None:
+            return await execute(task, payload, context, timeout, loop)
+        execution = loop.start(task, payload, context)
+        await wait_in_thread(begun)
+        return await follow(task, execution, context, timeout, loop.abandon)
 
 
 def both_kinds(body: Callable[[], Any]) -> tuple[Function, Function]:
@@ -61,7 +68,7 @@ def both_kinds(body: Callable[[], Any]) -> tuple[Function, Function]:
 
 async def wait_in_thread(event: threading.Event) -> None:
     """Wait for an event of another thread without blocking this thread's loop."""
-    assert await asyncio.to_thread(event.wait, 10)
+    assert await asyncio.to_thread(event.wait, 30)
 
 
 async def close_loop(loop: asyncio.AbstractEventLoop) -> None:

@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from duebook import execution
 from duebook_executor.task_loop import TaskLoop
 from support.executions import close_loop
 
@@ -12,3 +13,9 @@ async def loop() -> AsyncIterator[TaskLoop]:
     loop = TaskLoop()
     yield loop
     await close_loop(loop._current.loop)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that stops when it is asked to has the time for it, on a full machine too."""
+    monkeypatch.setattr(execution, "STOP_SECONDS", 10)

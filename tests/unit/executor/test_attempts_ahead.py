@@ -95,7 +95,7 @@ async def test_an_attempt_that_has_to_start_within_a_time_keeps_its_slot() -> No
 async def test_a_held_attempt_counts_with_its_payload_until_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "HELD_BYTES", 3)
     executor = Executor()
-    attempt = await executor.start(datetime.now(UTC) + SHORTLY)
+    attempt = await executor.start(datetime.now(UTC) + LATER)
     assert (attempt.held, attempt.held_bytes) == (True, len("{}"))
     assert not executor.attempts.slots.hold(attempt.run.task, 2)
     await attempt.work

@@ -37,16 +37,18 @@ async def none_is_abandoned(loop: TaskLoop) -> None:
 # Timeouts
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_task_that_takes_too_long_is_cancelled(loop: TaskLoop) -> None:
     signals = Signals()
 
     async def slow() -> None:
+        signals.entered.set()
         try:
             await asyncio.Event().wait()
         finally:
             signals.cancelled.set()
 
-    assert await run_task(loop, slow, timeout=SHORT) == TIMED_OUT
+    assert await run_task(loop, slow, timeout=SHORT, begun=signals.entered) == TIMED_OUT
     await wait_in_thread(signals.cancelled)
 
 
@@ -75,13 +77,17 @@ async def test_a_plain_task_that_takes_too_long_is_given_up(loop: TaskLoop) -> N
     await loop.check(0)
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_plain_task_that_looks_whether_it_is_cancelled_is_not_given_up(loop: TaskLoop) -> None:
+    begun = threading.Event()
+
     def watchful(_: object, context: Context) -> None:
         assert not context.cancelled
+        begun.set()
         context.stopping.wait(30)
         assert context.cancelled
 
-    assert await run_task(loop, watchful, timeout=SHORT) == TIMED_OUT
+    assert await run_task(loop, watchful, timeout=SHORT, begun=begun) == TIMED_OUT
     assert loop.abandoned == 0
 
 
@@ -92,7 +98,7 @@ async def test_a_task_that_never_yields_is_given_up_and_counted_until_it_ends(lo
         signals.entered.set()
         signals.may_end.wait(30)
 
-    assert await run_task(loop, blocking, timeout=SHORT) == NOT_STOPPED
+    assert await run_task(loop, blocking, timeout=SHORT, begun=signals.entered) == NOT_STOPPED
     assert loop.abandoned == 1
     signals.may_end.set()
     await none_is_abandoned(loop)
@@ -121,6 +127,7 @@ async def test_a_task_that_ignores_its_cancellation_is_given_up(loop: TaskLoop) 
     signals = Signals()
 
     async def stubborn() -> str:
+        signals.entered.set()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -129,7 +136,7 @@ async def test_a_task_that_ignores_its_cancellation_is_given_up(loop: TaskLoop) 
         signals.ended.set()
         return "done after all"
 
-    assert await run_task(loop, stubborn, timeout=SHORT) == NOT_STOPPED
+    assert await run_task(loop, stubborn, timeout=SHORT, begun=signals.entered) == NOT_STOPPED
     await wait_in_thread(signals.cancelled)
     signals.may_end.set()
     await wait_in_thread(signals.ended)

@@ -11,7 +11,7 @@ from duebook.outcomes import TaskFailure, TaskSuccess
 from duebook.tasks import Task
 from duebook_executor import task_loop
 from duebook_executor.task_loop import TaskLoop
-from support.executions import CONTEXT, SHORT, Function, both_kinds, close_loop, run_task, wait_in_thread
+from support.executions import CONTEXT, SHORT, Function, both_kinds, close_loop, run_task
 
 asynchronous, plain = both_kinds(lambda: 1)
 
@@ -25,10 +25,9 @@ async def test_a_blocked_loop_is_replaced_for_later_tasks(loop: TaskLoop, monkey
         may_end.wait(10)
 
     blocked = loop._current
-    outcome = await run_task(loop, blocking, timeout=SHORT)
+    outcome = await run_task(loop, blocking, timeout=SHORT, begun=entered)
     assert isinstance(outcome, TaskFailure)
     assert "given up" in outcome.error
-    await wait_in_thread(entered)
     while loop._current is blocked:
         loop.replace_if_blocked()
         await asyncio.sleep(0.005)

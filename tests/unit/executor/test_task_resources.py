@@ -55,16 +55,17 @@ async def test_a_replaced_loop_opens_resources_anew_and_closes_the_old_ones_when
 ) -> None:
     monkeypatch.setattr(task_loop, "_BLOCKED_SECONDS", 0.01)
     opened: list[Pool] = []
-    resources, may_end = a_pool(opened), threading.Event()
+    resources, begun, may_end = a_pool(opened), threading.Event(), threading.Event()
     loop = TaskLoop(resources)
 
     async def blocking(pool: Pool) -> None:
+        begun.set()
         may_end.wait(30)
 
     async def own_pool(pool: Pool) -> bool:
         return pool.loop is asyncio.get_running_loop()
 
-    await run_task(loop, blocking, timeout=SHORT, resources=resources)
+    await run_task(loop, blocking, timeout=SHORT, resources=resources, begun=begun)
     blocked = loop._current
     while loop._current is blocked:
         loop.replace_if_blocked()

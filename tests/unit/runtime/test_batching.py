@@ -56,12 +56,12 @@ async def test_fewer_items_wait_for_the_interval_after_the_last_batch() -> None:
     processor = Processor()
     processor.released.set()
     batcher, clock = Batcher(processor.process, interval=0.2, enough=3), asyncio.get_running_loop().time
-    async with asyncio.timeout(5):
-        await batcher.submit(1)
+    async with asyncio.timeout(20):
         began = clock()
+        await batcher.submit(1)
         assert await asyncio.gather(*map(batcher.submit, (2, 3))) == [20, 30]
     assert processor.batches == [[1], [2, 3]]
-    assert clock() - began > 0.15
+    assert clock() - began > 0.19
 
 
 async def test_an_error_among_the_results_is_raised_for_its_item_alone() -> None:

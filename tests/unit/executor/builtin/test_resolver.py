@@ -77,13 +77,16 @@ async def test_a_job_and_a_domain_have_few_lookups_at_once(
     await asyncio.gather(*dead)
 
 
-async def test_dead_names_of_one_domain_hold_up_no_other_below_the_same_public_suffix(servers: NameServers) -> None:
+async def test_dead_names_of_one_domain_hold_up_no_other_below_the_same_public_suffix(
+    servers: NameServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     subject = Resolver()
+    monkeypatch.setattr(resolver, "LOOKUP_SECONDS", 60)
     servers.ending = ".evil.co.uk"
     dead = [asyncio.create_task(subject.resolve(uuid4(), f"host-{n}.evil.co.uk", 80)) for n in range(8)]
     while len(servers.queried) < 8:
         await asyncio.sleep(0.005)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         assert await subject.resolve(JOB, "www.victim.co.uk", 80)
     servers.test_ends.set()
     await asyncio.gather(*dead)
