@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from duebook_common.runtime import timezones
 from duebook_common.store.database import Pool, connect
+from duebook_devstack.ports import free_port
 from duebook_devstack.postgres import Postgres
 from duebook_devstack.rabbitmq import RabbitMQ
 from duebook_devstack.redis import Redis
@@ -116,6 +117,12 @@ def platform(postgres_url: str, rabbitmq_url: str, redis_url: str, smtp: Mailbox
     urls = {"POSTGRES": postgres_url, "RABBITMQ": rabbitmq_url, "REDIS": redis_url, "SMTP": smtp.url}
     with Platform({f"DUEBOOK_{name}_URL": url for name, url in urls.items()}) as platform:
         yield platform
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """Reserved: the port that the library finds may be that of another worker a moment later."""
+    return free_port()
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 async def channel(url: str) -> AsyncIterator[AbstractChannel]:
-    async with await aio_pika.connect(url, timeout=10) as connection:
+    async with await aio_pika.connect(url, timeout=60) as connection:
         yield await connection.channel(publisher_confirms=True, on_return_raises=True)
 
 

@@ -19,7 +19,7 @@ async def test_a_cancelled_consumer_can_acknowledge_what_it_has_received(channel
     taken: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
     tag = await queue.consume(taken.put)
     await put(channel, name, b"one", b"two")
-    first, second = [await asyncio.wait_for(taken.get(), 20) for _ in range(2)]
+    first, second = [await asyncio.wait_for(taken.get(), 60) for _ in range(2)]
     await queue.cancel(tag)
     await put(channel, name, b"three")
     await first.ack()
@@ -53,7 +53,7 @@ async def test_faststream_does_not_acknowledge_what_it_cannot_parse(
             dead = await take_all(channel, dead_letter_queue(name), 3)
             assert {m.body for m in dead} == {b"{", b"nonsense", b'{"n": 1}'}
         else:
-            async with asyncio.timeout(20):  # the first two fill the window, so the third stays in the queue
+            async with asyncio.timeout(60):  # the first two fill the window, so the third stays in the queue
                 third = await take(channel, work_queue(name))
             assert (third.body, handled) == (b'{"n": 1}', [])
             await third.nack(requeue=True)

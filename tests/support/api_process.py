@@ -26,7 +26,7 @@ async def api_process(
     service.start()
     assert service.process is not None
     try:
-        async with httpx2.AsyncClient(base_url=service.url, headers=JSON, verify=WITHOUT_TLS) as http:
+        async with httpx2.AsyncClient(base_url=service.url, headers=JSON, timeout=60, verify=WITHOUT_TLS) as http:
             yield service.process, http
     finally:
         service.kill()
@@ -46,7 +46,7 @@ async def wait_until_ready(http: httpx2.AsyncClient) -> None:
 
 async def exit_code(process: Process) -> int:
     """The exit code of the process, once it has ended."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (code := process.exit_code) is None:
             await asyncio.sleep(0.01)
         return code

@@ -87,7 +87,7 @@ def context(log: Callable[[str], None] = print) -> Context:
 
 
 async def run(task: Task, payload: dict[str, Any], log: Callable[[str], None] = print) -> Any:
-    return await asyncio.wait_for(task.function(*task.arguments(payload, context(log))), 10)
+    return await asyncio.wait_for(task.function(*task.arguments(payload, context(log))), 30)
 
 
 def fixed(*addresses: str) -> Callable[[str, int], Awaitable[list[Address]]]:

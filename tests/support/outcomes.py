@@ -188,7 +188,7 @@ async def mail_status(pool: Pool, message: OutcomeMessage, recipient: str = OPS)
 
 async def await_mail(pool: Pool, message: OutcomeMessage, status: str, recipient: str = OPS) -> None:
     """Wait until the mail to this recipient has this status."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await mail_status(pool, message, recipient) != status:
             await asyncio.sleep(0.05)
 
@@ -229,7 +229,7 @@ class Broker:
 
     async def dead_letter(self) -> aio_pika.abc.AbstractIncomingMessage:
         """Wait for the next dead letter and remove it from its queue."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (message := await self._dead_letter()) is None:
                 await asyncio.sleep(0.05)
         await message.ack()
@@ -274,7 +274,7 @@ async def notifier(
 ) -> AsyncIterator[ServiceContext]:
     """A running notifier that is ready."""
     async with starting_notifier(postgres_url, rabbitmq_url, redis_url, smtp_url, tries, **changes) as context:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while set((await context.health.report())[1].values()) != {"ok"}:
                 await asyncio.sleep(0.05)
         yield context

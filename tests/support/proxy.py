@@ -16,6 +16,7 @@ class Proxy:
         self.received = asyncio.Event()
         self._writers: list[asyncio.StreamWriter] = []
         self._pumps: set[asyncio.Task[None]] = set()
+        self._is_over = False
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -26,6 +27,7 @@ class Proxy:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        self._is_over = True
         self.release()
         self.cut()
         for pump in self._pumps:
@@ -50,6 +52,10 @@ class Proxy:
             server_reader, server_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
         except OSError:
             writer.transport.abort()
+            return
+        if self._is_over:  # nothing would close them any more
+            writer.transport.abort()
+            server_writer.transport.abort()
             return
         self._writers += [writer, server_writer]
         for source, sink in ((reader, server_writer), (server_reader, writer)):

@@ -17,7 +17,7 @@ async def put(channel: AbstractChannel, name: str, *bodies: bytes, **properties:
         assert isinstance(confirm, Basic.Ack)
 
 
-async def take(channel: AbstractChannel, queue: str, seconds: float = 20) -> AbstractIncomingMessage:
+async def take(channel: AbstractChannel, queue: str, seconds: float = 60) -> AbstractIncomingMessage:
     """Wait for the next message; it stays unacknowledged."""
     source = await channel.get_queue(queue, ensure=False)
     async with asyncio.timeout(seconds):

@@ -67,11 +67,12 @@ class Scheduler:
 
 
 @asynccontextmanager
-async def new_scheduler(url: str, **values: str) -> AsyncIterator[Scheduler]:
+async def new_scheduler(url: str, clock: Clock | None = None, **values: str) -> AsyncIterator[Scheduler]:
     names = {"POSTGRES": url, "RABBITMQ": "amqp://127.0.0.1/", "REDIS": "redis://127.0.0.1/"}
     settings = read(SchedulerSettings, {f"DUEBOOK_{name}_URL": value for name, value in names.items()} | values)
     async with connect(url, "scheduler", size=4) as pool, Hints("redis://127.0.0.1:1") as hints:
-        context, sender, window = PollContext(pool, Clock(), settings, ACTOR), RecordingSender(), DispatchWindow(10_000)
+        context = PollContext(pool, clock or Clock(), settings, ACTOR)
+        sender, window = RecordingSender(), DispatchWindow(10_000)
         dispatcher = Dispatcher(context, sender, window, hints)
         waker = Waker(context, sender, window, NothingLost(), Admission(context))
         yield Scheduler(pool, Poller(context, dispatcher, waker), sender, waker)

@@ -170,7 +170,7 @@ def vhost(name: str) -> Iterator[str]:
     info = shared_rabbitmq()
     url = urlsplit(info["url"])
     auth = (url.username or "", url.password or "")
-    with httpx2.Client(auth=auth, base_url=info["management_url"], verify=WITHOUT_TLS) as api:
+    with httpx2.Client(auth=auth, base_url=info["management_url"], timeout=60, verify=WITHOUT_TLS) as api:
         api.put(f"/api/vhosts/{name}").raise_for_status()
         try:
             yield info["url"].rpartition("/")[0] + f"/{name}"

@@ -14,7 +14,7 @@ from support.api_app import Api
 
 async def waiting(api: Api, count: int = 1) -> None:
     """Returns when so many requests wait."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while sum(map(len, api.deps.waits._waiting.values())) < count:
             await asyncio.sleep(0.005)
 

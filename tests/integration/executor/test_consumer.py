@@ -122,7 +122,7 @@ async def test_a_deleted_queue_is_declared_and_consumed_again(channel: AbstractC
 
     await eventually(routed)
     await eventually(has_length(worker.received, 1))
-    assert await worker.is_consuming()
+    await eventually(worker.is_consuming)
 
 
 async def test_a_stopped_consumer_receives_no_more_and_can_still_settle(

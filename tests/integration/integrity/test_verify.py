@@ -148,11 +148,11 @@ async def test_checks_may_take_longer_than_a_service_may_be_idle(
 ) -> None:
     """The history of one job may take a minute to check, and no statement is sent meanwhile."""
     await consistent_log(pool)
-    monkeypatch.setitem(database._SETTINGS, "idle_in_transaction_session_timeout", "100ms")
+    monkeypatch.setitem(database._SETTINGS, "idle_in_transaction_session_timeout", "2s")
     check = verify_jobs.check_job
 
     def slow_check(*arguments: Any) -> Any:
-        time.sleep(0.5)
+        time.sleep(3)
         return [*check(*arguments)]
 
     monkeypatch.setattr(verify_jobs, "check_job", slow_check)

@@ -19,7 +19,7 @@ from duebook_common.store.job_handling import handle_job
 from duebook_devstack.postgres import Postgres
 from support import counting
 from support.api_app import Api, running_api
-from support.bookkeeping import ACTOR, NOW, created, dispatch, dispatched, do, start, started
+from support.bookkeeping import ACTOR, NOW, created, dispatch, dispatched, do, past_horizon, start, started
 from support.contents import read_the_log
 from support.documents import ROOT
 from support.page_commands import PageCommands, superuser_of
@@ -252,6 +252,7 @@ async def test_a_long_report_holds_up_no_reader_of_the_log(private_postgres: Pos
     ):
         await db.fetch("SELECT * FROM runs")
         job_id = await created(pool)
+        await past_horizon(pool)
         async with pool.acquire() as reading:
             assert [event.stream for event in (await tail(reading, 0, 0, 10)).events] == [f"job-{job_id}"]
         held = "SELECT age(backend_xmin) FROM pg_stat_activity WHERE usename = 'duebook_reader'"

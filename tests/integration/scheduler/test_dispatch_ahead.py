@@ -20,37 +20,42 @@ from duebook_common.store.locks import lock_jobs
 from duebook_common.store.queue_handling import handle_queue
 from duebook_common.store.rows import load_jobs, load_runs
 from duebook_scheduler import dispatch
-from support.bookkeeping import ACTOR, check_invariants, context, created, do, serve
+from support.bookkeeping import ACTOR, NOW, check_invariants, context, created, do, serve
 from support.samples import MINUTE, SECOND
+from support.scheduler_world import SetClock
 from support.schedulers import Scheduler, new_scheduler
 
-AHEAD = 3 * SECOND
+INSTANT = NOW + 3 * SECOND
+LONG_AHEAD = 4.8 * SECOND  # for what has to be done before the instant on a full machine, too
 
 
 @pytest.fixture
 async def scheduler(pool: Pool, postgres_url: str) -> AsyncIterator[Scheduler]:
+    """Its clock stands still, so nothing comes too late."""
+    await serve(pool)
+    async with new_scheduler(postgres_url, SetClock(), DUEBOOK_LOOK_AHEAD="PT5S") as scheduler:
+        yield scheduler
+
+
+@pytest.fixture
+async def live(pool: Pool, postgres_url: str) -> AsyncIterator[Scheduler]:
+    """A scheduler whose time passes."""
     await serve(pool)
     async with new_scheduler(postgres_url, DUEBOOK_LOOK_AHEAD="PT5S") as scheduler:
         yield scheduler
 
 
-def instant() -> datetime:
-    return datetime.now(UTC) + AHEAD
-
-
-async def ahead(scheduler: Scheduler, pool: Pool, **changes: Any) -> Run:
+async def ahead(scheduler: Scheduler, pool: Pool, due_at: datetime = INSTANT, **changes: Any) -> Run:
     """A run that was decided ahead of its instant."""
-    due_at = instant()
     await created(pool, scheduled_at=due_at, **changes)
     (run,) = await scheduler.poll()
     assert (run.created_at, run.status, run.dispatch) == (due_at, RunStatus.DISPATCHED, 1)
-    assert datetime.now(UTC) < due_at
     return run
 
 
 async def start(pool: Pool, run: Run) -> Run:
     """Start the run's attempt now, as an executor does that receives the message."""
-    result = await do(pool, run, StartAttempt(run.dispatch, "executor", MINUTE, datetime.now(UTC)))
+    result = await do(pool, run, StartAttempt(run.dispatch, "executor", MINUTE, NOW))
     assert result.run is not None
     return result.run
 
@@ -70,8 +75,8 @@ async def test_a_job_is_dispatched_and_started_before_it_is_due(scheduler: Sched
 
 
 async def test_two_schedulers_decide_a_job_ahead_once(scheduler: Scheduler, pool: Pool, postgres_url: str) -> None:
-    ids = {await created(pool, scheduled_at=instant(), recurrence=Every(MINUTE)) for _ in range(20)}
-    async with new_scheduler(postgres_url, DUEBOOK_LOOK_AHEAD="PT5S") as other:
+    ids = {await created(pool, scheduled_at=INSTANT, recurrence=Every(MINUTE)) for _ in range(20)}
+    async with new_scheduler(postgres_url, SetClock(), DUEBOOK_LOOK_AHEAD="PT5S") as other:
         both = await asyncio.gather(scheduler.poll(), other.poll())
         sent = [*both[0], *both[1], *await scheduler.poll()]
     assert sorted(run.job_id for run in sent) == sorted(ids)
@@ -79,13 +84,13 @@ async def test_two_schedulers_decide_a_job_ahead_once(scheduler: Scheduler, pool
 
 
 async def test_a_job_with_a_concurrency_key_is_decided_when_it_is_due(scheduler: Scheduler, pool: Pool) -> None:
-    await created(pool, scheduled_at=instant(), concurrency=Concurrency("key", 1))
+    await created(pool, scheduled_at=INSTANT, concurrency=Concurrency("key", 1))
     assert await scheduler.poll() == []
     assert scheduler.poller.pause() > timedelta(0)
 
 
 async def test_what_follows_a_decision_ahead_closely_is_gathered(scheduler: Scheduler, pool: Pool) -> None:
-    await created(pool, scheduled_at=instant())
+    await created(pool, scheduled_at=INSTANT)
     assert await scheduler.poller.step() == 0
     assert len(scheduler.sender.runs) == 1
     assert timedelta(0) < scheduler.poller.pause() <= 5 * SECOND / 3
@@ -96,27 +101,27 @@ async def test_a_job_that_must_be_due_is_looked_at_when_it_is(
 ) -> None:
     monkeypatch.setattr(dispatch, "_SOON", MINUTE)
     await serve(pool)
-    limited_at = instant() - 1.8 * SECOND
+    limited_at = INSTANT - 1.8 * SECOND
     await created(pool, scheduled_at=limited_at, concurrency=Concurrency("key", 1))
     yearly = {"DUEBOOK_LOOK_AHEAD": "PT5S", "DUEBOOK_POLL_CRON": "0 0 0 1 1 *"}
-    async with new_scheduler(postgres_url, **yearly) as scheduler:
+    async with new_scheduler(postgres_url, SetClock(), **yearly) as scheduler:
         assert await scheduler.poll() == []
-        await created(pool, scheduled_at=datetime.now(UTC))
+        await created(pool, scheduled_at=NOW)
         assert await scheduler.poller.step() == 0
         assert len(scheduler.sender.runs) == 1
-        assert datetime.now(UTC) + scheduler.poller.pause() < limited_at + SECOND / 10
+        assert NOW + scheduler.poller.pause() == limited_at
 
 
 async def test_a_full_batch_ahead_is_followed_by_the_next_at_once(pool: Pool, postgres_url: str) -> None:
     await serve(pool)
     for _ in range(2):
-        await created(pool, scheduled_at=instant())
-    async with new_scheduler(postgres_url, DUEBOOK_LOOK_AHEAD="PT5S", DUEBOOK_BATCH="1") as scheduler:
+        await created(pool, scheduled_at=INSTANT)
+    async with new_scheduler(postgres_url, SetClock(), DUEBOOK_LOOK_AHEAD="PT5S", DUEBOOK_BATCH="1") as scheduler:
         assert [await scheduler.poller.step() for _ in range(3)] == [1, 1, 0]
 
 
 async def test_a_job_ahead_that_others_have_locked_is_tried_again_at_once(scheduler: Scheduler, pool: Pool) -> None:
-    locked, free = [await created(pool, scheduled_at=instant()) for _ in range(2)]
+    locked, free = [await created(pool, scheduled_at=INSTANT) for _ in range(2)]
     async with transaction(pool) as db:
         await lock_jobs(db, [locked])
         assert await scheduler.poller.step() == 1
@@ -128,15 +133,15 @@ async def test_a_job_that_is_still_due_is_decided_again_at_once(
     scheduler: Scheduler, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(occurrence, "MAX_CATCHING_UP", 2)
-    since = datetime.now(UTC) - 4.5 * MINUTE
+    since = NOW - 4.5 * MINUTE
     await created(pool, scheduled_at=since, recurrence=Every(MINUTE), catch_up=CatchUp("all"))
     assert await scheduler.poller.step() == 1
     assert len(scheduler.sender.runs) < 5
 
 
 async def test_a_due_job_that_others_have_locked_is_looked_at_soon(scheduler: Scheduler, pool: Pool) -> None:
-    locked = await created(pool, scheduled_at=datetime.now(UTC) - SECOND)
-    await created(pool, scheduled_at=instant())
+    locked = await created(pool, scheduled_at=NOW - SECOND)
+    await created(pool, scheduled_at=INSTANT)
     async with transaction(pool) as db:
         await lock_jobs(db, [locked])
         while await scheduler.poller.step():
@@ -145,8 +150,8 @@ async def test_a_due_job_that_others_have_locked_is_looked_at_soon(scheduler: Sc
 
 
 async def test_jobs_are_decided_ahead_while_others_are_due(scheduler: Scheduler, pool: Pool) -> None:
-    later = await created(pool, scheduled_at=instant())
-    due = await created(pool, scheduled_at=datetime.now(UTC) - SECOND)
+    later = await created(pool, scheduled_at=INSTANT)
+    due = await created(pool, scheduled_at=NOW - SECOND)
     await scheduler.poller.step()
     assert [run.job_id for run in scheduler.sender.runs] == [due, later]
 
@@ -155,10 +160,9 @@ async def test_no_job_overtakes_those_of_its_queue_that_are_due(pool: Pool, post
     """But those of other queues are decided ahead, however much is due."""
     for queue in ("crowded", "other"):
         await serve(pool, queue)
-    now = datetime.now(UTC)
-    due = {await created(pool, queue="crowded", scheduled_at=now - SECOND) for _ in range(11)}
-    later, other = [await created(pool, queue=queue, scheduled_at=instant()) for queue in ("crowded", "other")]
-    async with new_scheduler(postgres_url, DUEBOOK_LOOK_AHEAD="PT5S", DUEBOOK_BATCH="10") as scheduler:
+    due = {await created(pool, queue="crowded", scheduled_at=NOW - SECOND) for _ in range(11)}
+    later, other = [await created(pool, queue=queue, scheduled_at=INSTANT) for queue in ("crowded", "other")]
+    async with new_scheduler(postgres_url, SetClock(), DUEBOOK_LOOK_AHEAD="PT5S", DUEBOOK_BATCH="10") as scheduler:
         await scheduler.poller.step()
         first = [run.job_id for run in scheduler.sender.runs]
         await scheduler.poller.step()
@@ -168,8 +172,8 @@ async def test_no_job_overtakes_those_of_its_queue_that_are_due(pool: Pool, post
     assert set(second) == due - set(first) | {later}
 
 
-async def test_a_pause_of_a_job_waits_for_the_instant(scheduler: Scheduler, pool: Pool) -> None:
-    run = await ahead(scheduler, pool, recurrence=Every(MINUTE))
+async def test_a_pause_of_a_job_waits_for_the_instant(live: Scheduler, pool: Pool) -> None:
+    run = await ahead(live, pool, datetime.now(UTC) + LONG_AHEAD, recurrence=Every(MINUTE))
     result = await handle_job(pool, run.job_id, PauseJob(None, context(datetime.now(UTC))), ACTOR)
     assert result is not None
     assert datetime.now(UTC) >= run.due_at
@@ -179,16 +183,14 @@ async def test_a_pause_of_a_job_waits_for_the_instant(scheduler: Scheduler, pool
 
 async def test_a_deletion_cancels_at_once_what_has_not_started(scheduler: Scheduler, pool: Pool) -> None:
     run = await ahead(scheduler, pool, recurrence=Every(MINUTE))
-    await handle_job(pool, run.job_id, DeleteJob(datetime.now(UTC)), ACTOR)
-    assert datetime.now(UTC) < run.due_at
+    await handle_job(pool, run.job_id, DeleteJob(NOW), ACTOR)
     assert (await start(pool, run)).status is RunStatus.CANCELLED
     await check_invariants(pool, {run.job_id})
 
 
 async def test_a_cancelled_run_is_not_started_at_its_instant(scheduler: Scheduler, pool: Pool) -> None:
     run = await ahead(scheduler, pool, recurrence=Every(MINUTE))
-    await do(pool, run, CancelRun("no", datetime.now(UTC)))
-    assert datetime.now(UTC) < run.due_at
+    await do(pool, run, CancelRun("no", NOW))
     assert (await start(pool, run)).status is RunStatus.CANCELLED
     async with acquire(pool) as db:
         after = (await load_jobs(db, [run.job_id]))[run.job_id]
@@ -196,9 +198,10 @@ async def test_a_cancelled_run_is_not_started_at_its_instant(scheduler: Schedule
     await check_invariants(pool, {run.job_id})
 
 
-async def test_a_pause_of_a_queue_begins_after_what_was_started_ahead(scheduler: Scheduler, pool: Pool) -> None:
-    started, sent = await ahead(scheduler, pool), await ahead(scheduler, pool)
-    await start(pool, started)
+async def test_a_pause_of_a_queue_begins_after_what_was_started_ahead(live: Scheduler, pool: Pool) -> None:
+    due_at = datetime.now(UTC) + LONG_AHEAD
+    started, sent = await ahead(live, pool, due_at), await ahead(live, pool, due_at)
+    await do(pool, started, StartAttempt(started.dispatch, "executor", MINUTE, datetime.now(UTC)))
     pause = await handle_queue(pool, "default", PauseQueue(None), ACTOR)
     assert pause is not None
     assert pause.since > started.due_at

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -183,10 +183,10 @@ async def _pooler(url: str) -> AsyncIterator[str]:
     target, pumps = urlsplit(url), set[asyncio.Task[None]]()
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            key = data.find(b"K\0\0\0\x0c")
-            writer.write(data if key < 0 else data[: key + 5] + b"\1\2\3\4" + data[key + 9 :])
-        writer.close()
+        with closing(writer):
+            while data := await reader.read(65536):
+                key = data.find(b"K\0\0\0\x0c")
+                writer.write(data if key < 0 else data[: key + 5] + b"\1\2\3\4" + data[key + 9 :])
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_connection(target.hostname, target.port)
@@ -198,3 +198,4 @@ async def _pooler(url: str) -> AsyncIterator[str]:
         yield target._replace(netloc=f"{target.netloc.rpartition(':')[0]}:{port}").geturl()
         for each in pumps:
             each.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)

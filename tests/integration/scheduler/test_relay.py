@@ -1,6 +1,5 @@
 """Every outcome reaches the consumers of `duebook.events`, and the notifier those that may cause a mail."""
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -21,7 +20,7 @@ from duebook_common.domain.run.ids import run_id_at
 from duebook_common.store.database import Pool
 from duebook_common.store.job_handling import handle_job
 from duebook_scheduler.relay import Relay
-from support.bookkeeping import ACTOR, NOW, context, created, definition, dispatch, do, started
+from support.bookkeeping import ACTOR, NOW, context, created, definition, dispatch, do, eventually, started
 from support.samples import DAY, HOUR
 
 NO_CATCH_UP = CatchUp("none")
@@ -36,7 +35,7 @@ async def relay(pool: Pool, rabbitmq_url: str) -> AsyncIterator[Relay]:
 
 @pytest.fixture
 async def channel(rabbitmq_url: str) -> AsyncIterator[AbstractChannel]:
-    async with await aio_pika.connect(rabbitmq_url, timeout=10) as connection:
+    async with await aio_pika.connect(rabbitmq_url) as connection:
         yield await connection.channel()
 
 
@@ -49,9 +48,12 @@ async def ended(pool: Pool, command: RunCommand = SUCCEED, **changes: object) ->
 
 async def relay_all(relay: Relay, pool: Pool) -> None:
     """Relay until the checkpoint is at the end of the log."""
-    async with asyncio.timeout(20):
-        while await pool.fetchval(_BEHIND):
-            await relay.step()
+
+    async def relayed_all() -> bool:
+        await relay.step()
+        return not await pool.fetchval(_BEHIND)
+
+    await eventually(relayed_all)
 
 
 _BEHIND = """

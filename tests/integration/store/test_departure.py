@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -124,12 +124,14 @@ async def test_a_mail_without_a_run_leaves_once_it_is_sent(pool: Pool) -> None:
 
 
 async def leave_with_kills(pool: Pool, born: datetime) -> None:
-    while True:
-        try:
-            async with asyncio.timeout(random.uniform(0.001, 0.3)):
-                return await leave(pool, born)
-        except (TimeoutError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
-            continue
+    """Each kill comes a bit later: to leave may take seconds on a full machine."""
+    tries, left = 0, False
+    while not left:
+        tries += 1
+        with suppress(TimeoutError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            async with asyncio.timeout(random.uniform(0.001, 0.3) * tries):
+                await leave(pool, born)
+                left = True
 
 
 async def redriven_again_and_again(pool: Pool, run: Run, times: int) -> None:

@@ -37,7 +37,7 @@ async def test_a_service_does_not_start_while_events_would_get_positions_of_othe
             pass
 
     starting = asyncio.create_task(open_and_close())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while "duebook rebase-log" not in health.waiting.get("postgres", ""):
             assert not starting.done()
             await asyncio.sleep(0.01)

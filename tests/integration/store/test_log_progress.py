@@ -12,7 +12,7 @@ from duebook_common.store.eventstore import Write, append, tail
 from duebook_common.store.log_progress import Horizon
 from duebook_devstack.postgres import Postgres
 from support import servers
-from support.bookkeeping import NOW, eventually
+from support.bookkeeping import NOW, eventually, past_horizon
 
 _PREPARED_FOR = "SELECT extract(epoch FROM clock_timestamp() - prepared)::float8 FROM pg_prepared_xacts"
 _SINCE = "SELECT xact_start FROM pg_stat_activity WHERE backend_xid = $1::text::xid"
@@ -65,5 +65,6 @@ async def test_a_prepared_transaction_holds_the_feed_and_shows_its_age(private_p
             assert await Horizon().age(db) >= prepared_for > 0, "at the first look, as PostgreSQL hides no prepared one"
         assert await feed(pool) == []
         await other.execute("ROLLBACK PREPARED 'half done'")
+        await past_horizon(pool)
         assert await feed(pool) == ["held"]
     await other.close()

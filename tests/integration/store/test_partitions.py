@@ -16,7 +16,7 @@ from duebook_common.store.eventstore import PERMANENT, Write, append
 from duebook_common.store.job_handling import create_each, create_jobs, handle_job
 from duebook_common.store.job_plan import NewJob
 from duebook_common.store.partitions import open_current_period, open_period
-from support.bookkeeping import ACTOR, NOW, check_invariants, context, created, definition, started
+from support.bookkeeping import ACTOR, NOW, check_invariants, context, created, definition, started, waiting
 from support.leaving import all_periods
 
 DAY = timedelta(days=1)
@@ -85,7 +85,7 @@ async def test_one_of_two_creates_a_job_while_a_period_opens(pool: Pool) -> None
     async with transaction(pool) as db:
         await db.execute("INSERT INTO jobs SELECT (jsonb_populate_record(NULL::jobs, $1)).*", row_of(job_id))
         second = asyncio.create_task(create_jobs(pool, {job_id: event}, ACTOR))
-        await waiting_for_a_lock(pool)
+        await waiting(pool, second)
     assert await second is None
     assert await born(pool, job_id) == []
 
@@ -127,12 +127,6 @@ def row_of(job_id: object) -> dict[str, object]:
     none = {"version": 1, "stream_version": 1, "definition_version": 1, "priority": 4, "runs": 0, "held": False}
     names = {"name": "n", "task": "log", "queue": "default", "tags": [], "definition": {}, "status": "paused"}
     return {"job_id": str(job_id), **none, **names, "created_at": "now", "updated_at": "now", "born": str(LATER)}
-
-
-async def waiting_for_a_lock(pool: Pool) -> None:
-    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    while not await pool.fetchval(waits):
-        await asyncio.sleep(0.01)
 
 
 async def test_appends_do_not_read_the_periods_that_have_left(pool: Pool) -> None:

@@ -204,7 +204,7 @@ async def test_events_that_concern_the_job_wait_for_its_lock(pool: Pool, pauses:
 
 async def test_a_run_that_ends_does_not_wait_for_the_lock_of_its_job(pool: Pool) -> None:
     run = await started(pool, pause_on_failure=True)
-    async with transaction(pool) as db, asyncio.timeout(3):
+    async with transaction(pool) as db, asyncio.timeout(60):
         await lock_jobs(db, [run.job_id])
         assert (await do(pool, run, Succeed(1, None, NOW))).events
 

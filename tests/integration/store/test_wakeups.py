@@ -75,7 +75,7 @@ async def test_postponing_runs_skips_a_locked_row(pool: Pool) -> None:
     held, free = await dispatched(pool), await dispatched(pool)
     async with transaction(pool) as db, transaction(pool) as other:
         await other.execute(_LOCK, held.id)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(60):
             await postpone_runs(db, [(held, LATER), (free, LATER)])
     assert await wake_times(pool) == {held.id: held.wake_at, free.id: LATER}
 
@@ -104,7 +104,7 @@ async def test_postponing_waiting_runs_skips_a_locked_row(pool: Pool) -> None:
     waiting = await triggered(pool, running.job_id)
     async with transaction(pool) as db, transaction(pool) as other:
         await other.execute(_LOCK, waiting.id)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(60):
             await postpone_waiting(db, [(waiting, LATER)])
     assert (await wake_times(pool))[waiting.id] == waiting.wake_at
 
