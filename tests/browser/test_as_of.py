@@ -1,5 +1,7 @@
 """The slider over the instants of a job or a run."""
 
+import re
+
 from playwright.async_api import expect
 
 from browser.console import Console, axe_violations
@@ -18,11 +20,11 @@ async def test_the_slider_of_a_job_shows_an_earlier_version(console: Console) ->
     await expect(page.locator("main p.notice").first).to_contain_text("As it stood at")
     await expect(page.locator(".sentence")).to_contain_text("queue before")
     await expect(slider).to_be_focused()
-    assert "as_of=" in page.url
-    assert "tab=definition" in page.url
+    await expect(page).to_have_url(re.compile("as_of="))
+    await expect(page).to_have_url(re.compile("tab=definition"))
     await slider.press("End")
     await expect(page.locator(".sentence")).to_contain_text("queue after")
-    assert "as_of=" not in page.url
+    await expect(page).not_to_have_url(re.compile("as_of="))
 
 
 async def test_the_slider_of_a_run_walks_its_attempts(console: Console) -> None:

@@ -6,7 +6,7 @@ from itertools import chain
 
 import httpx2
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from browser.console import KEY, Console, axe_violations
 from duebook_api.access.session_cookie import NAME
@@ -35,7 +35,7 @@ MOVING = "() => document.getAnimations().filter((each) => each.playState === 'ru
 
 
 async def paths(console: Console) -> list[str]:
-    async with httpx2.AsyncClient(base_url=console.url, verify=WITHOUT_TLS) as http:
+    async with httpx2.AsyncClient(base_url=console.url, timeout=60, verify=WITHOUT_TLS) as http:
         http.cookies.set(NAME, await console.session(KEY))
         return [*await kinds_of_pages(http), *WITHOUT_LINK]
 
@@ -90,13 +90,13 @@ async def test_a_list_is_filtered_and_an_action_done_without_javascript(console:
     page = await console.page("/console/jobs", java_script_enabled=False)
     await page.get_by_label("Name contains").fill("charge")
     await page.get_by_role("button", name="Filter").click()
-    assert await page.locator("#jobs tbody tr").count() == 2
+    await expect(page.locator("#jobs tbody tr")).to_have_count(2)
     await page.get_by_role("link", name="charge subscriptions").click()
     for action, done in (("Pause", "Paused."), ("Resume", "Resumed.")):
         await page.get_by_role("link", name=f"{action}…").click()
         await page.get_by_label("Reason").fill("provider down")
         await page.get_by_role("button", name=action).click()
-        assert await page.get_by_text(done, exact=True).is_visible()
+        await expect(page.get_by_text(done, exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["/console/jobs", "/console/runs", "/console/keys"])
