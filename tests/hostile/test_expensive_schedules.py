@@ -27,7 +27,6 @@ async def api(postgres_url: str) -> AsyncIterator[tuple[int, httpx2.AsyncClient]
     port = free_port()
     async with api_process(postgres_url, port) as (_, http):
         await wait_until_ready(http)
-        http.timeout = httpx2.Timeout(60)
         yield port, http
 
 

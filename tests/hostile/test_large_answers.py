@@ -42,7 +42,6 @@ async def test_the_history_of_a_large_job_is_folded_without_its_payloads(postgre
     port = free_port()
     async with api_process(postgres_url, port) as (process, http):
         await wait_until_ready(http)
-        http.timeout = httpx2.Timeout(60)
         body = {"name": "n", "scheduled_at": "2100-01-01T00:00:00Z"}
         path = f"/api/job/{(await http.post('/api/job', json=body)).raise_for_status().json()['id']}"
         for n in range(JOBS):
@@ -62,7 +61,6 @@ async def test_lists_of_large_payloads_are_cut_into_pages(postgres_url: str) -> 
     port = free_port()
     async with api_process(postgres_url, port) as (process, http):
         await wait_until_ready(http)
-        http.timeout = httpx2.Timeout(60)
         body = {"name": "n", "scheduled_at": "2100-01-01T00:00:00Z", "payload": LARGE}
         for _ in range(JOBS):
             job = (await http.post("/api/job", json=body)).raise_for_status().json()

@@ -23,7 +23,6 @@ async def api(postgres_url: str) -> AsyncIterator[tuple[int, httpx2.AsyncClient,
     port = free_port()
     async with api_process(postgres_url, port) as (process, http):
         await wait_until_ready(http)
-        http.timeout = httpx2.Timeout(60)
         yield process.pid, http, port
 
 

@@ -44,7 +44,7 @@ StartNotifier = Callable[..., AbstractAsyncContextManager[ServiceContext]]
 StartMailer = Callable[..., AbstractAsyncContextManager[OutcomeMailer]]
 CATCH_UP_NONE = CatchUp("none")
 CONTEXT = DecisionContext(now=NOW, misfire=timedelta(minutes=1), look_again_after=timedelta(minutes=1), dispatch=1)
-_GRACE = {"DUEBOOK_GRACE": "PT5S"}
+_GRACE = {"DUEBOOK_GRACE": "PT1M"}
 
 
 class MailServer(Mailbox):

@@ -40,7 +40,7 @@ async def end_budgets(pool: Pool) -> None:
 
 
 async def await_statuses(pool: Pool, wanted: dict[str, int]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await statuses(pool) != wanted:
             await asyncio.sleep(0.05)
 
@@ -102,7 +102,7 @@ async def test_the_digest_is_sent_when_the_time_of_the_limit_has_passed(
 ) -> None:
     async with start_notifier(limit=SHORT):
         await publish(rabbit, await several(outcomes, 6))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (await statuses(pool)).keys() != {"sent", "in_digest"}:
                 await asyncio.sleep(0.05)
     digests = [subject for subject in smtp.subjects() if "more outcome" in subject]
@@ -207,7 +207,7 @@ async def test_a_job_with_many_recipients_delays_no_other_job(
     other = await outcomes.succeeded(await outcomes.run())
     async with start_mailer() as mailer:
         sending = [asyncio.create_task(mailer.mail(message)) for message in flood]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(smtp.messages) < 20:
                 await asyncio.sleep(0.005)
         await mailer.mail(other)

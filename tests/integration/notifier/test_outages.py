@@ -69,7 +69,7 @@ async def test_the_notifier_accepts_a_rabbitmq_that_starts_late_or_lost_its_data
         await asyncio.to_thread(private_rabbitmq.start)
         await await_health(context, "rabbitmq", ok=True)
         # enough for the tries before the broker accepts dead letters
-        smtp.replies["second@example.com"] = ["550 no such user"] * 20
+        smtp.replies["second@example.com"] = ["550 no such user"] * 1000
         async with broker(url) as rabbit:
             await rabbit.publish(second.encode())
             assert (await rabbit.dead_letter()).headers["run_id"] == str(second.run_id)
@@ -101,14 +101,14 @@ def await_connections(rabbitmq_url: str) -> Callable[[], None]:
     """Wait until the broker lists the notifier's two connections; returns a function that has it close them."""
     url = urlsplit(rabbitmq_url)
     user, management = (url.username or "", url.password or ""), servers.shared_rabbitmq()["management_url"]
-    with httpx2.Client(auth=user, base_url=management, verify=WITHOUT_TLS) as api:
+    with httpx2.Client(auth=user, base_url=management, timeout=60, verify=WITHOUT_TLS) as api:
         deadline = time.monotonic() + 30
         while len(found := api.get(f"/api/vhosts{url.path}/connections").json()) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.2)
 
     def close() -> None:
-        with httpx2.Client(auth=user, base_url=management, verify=WITHOUT_TLS) as api:
+        with httpx2.Client(auth=user, base_url=management, timeout=60, verify=WITHOUT_TLS) as api:
             for connection in found:
                 api.delete(f"/api/connections/{quote(connection['name'], safe='')}").raise_for_status()
 

@@ -20,7 +20,7 @@ ALL = tuple(f"{n}@example.com" for n in range(3))
 async def relay_all(pool: Pool, rabbitmq_url: str) -> None:
     async with await topology.connect(rabbitmq_url, "tests") as connection:
         relay = Relay(pool, Publisher(connection))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await pool.fetchval(_BEHIND):
                 await relay.step()
 
@@ -42,7 +42,7 @@ async def make_due(pool: Pool) -> None:
 
 
 async def await_settled(pool: Pool) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await owed(pool):
             await asyncio.sleep(0.05)
 

@@ -79,8 +79,8 @@ def test_a_killed_apply_of_two_hundred_jobs_is_repeated(duebook: Program) -> Non
     with duebook.started("apply", "-f", "jobs.json") as process:
         eventually(lambda: duebook.data("job", "list", "--limit", "3"), 60)
         process.send_signal(signal.SIGKILL)
-    made = len(duebook.data("job", "list", "--limit", "300"))
-    assert len(plan(duebook)) == 200 - made
+    # The api may still be at work on the last request.
+    eventually(lambda: len(plan(duebook)) == 200 - len(duebook.data("job", "list", "--limit", "300")))
     assert duebook("apply", "-f", "jobs.json").exit_code == 0
     assert len(keys(duebook)) <= 50
     assert len(duebook.data("job", "list", "--limit", "300")) == 200

@@ -26,7 +26,7 @@ def test_events_tail_continues_after_a_restart_of_the_api(postgres_url: str, red
             second = duebook.job("second")["id"]
             assert f"job-{second}  JobCreated" in following.stdout.readline()
             following.send_signal(signal.SIGINT)
-            assert following.wait(10) == 130
+            assert following.wait(60) == 130
             assert following.stderr.read() == ""
 
 

@@ -81,7 +81,7 @@ async def test_a_watch_prints_each_event_until_the_run_ends(duebook: Program) ->
         assert "AttemptStarted" in watching.stdout.readline()
         await execute(url, run["id"], Succeed(1, None, now))
         assert "AttemptSucceeded" in watching.stdout.readline()
-        assert watching.wait(10) == 0
+        assert watching.wait(60) == 0
     again = duebook("run", "watch", run["id"], "-o", "json")
     assert [json.loads(line)["type"] for line in again.stdout.splitlines()] == [
         "RunDispatched",
@@ -103,7 +103,7 @@ def test_an_interrupted_watch_prints_no_error(duebook: Program) -> None:
         assert watching.stderr
         watching.stdout.readline()
         watching.send_signal(signal.SIGINT)
-        assert watching.wait(10) == 130
+        assert watching.wait(60) == 130
         assert watching.stderr.read() == ""
 
 
@@ -122,7 +122,7 @@ async def test_the_log_of_a_run_is_printed_and_followed_to_its_end(duebook: Prog
         assert following.stdout.readline().split("  ", 1)[1] == "1  started        started on executor-1\n"
         await execute(url, run["id"], Succeed(1, None, now))
         assert "completed" in following.stdout.readline()
-        assert following.wait(10) == 0
+        assert following.wait(60) == 0
     assert [entry["status"] for entry in duebook.data("run", "logs", run["id"])] == ["started", "completed"]
     newest = duebook("run", "logs", run["id"], "--limit", "1")
     assert ("completed" in newest.stdout, "--limit" in newest.stderr) == (True, True)
