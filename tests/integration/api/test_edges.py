@@ -108,7 +108,7 @@ async def test_without_keys_only_the_own_machine_by_its_own_name_is_answered(api
 async def test_a_job_due_now_gives_the_scheduler_a_hint(postgres_url: str, redis_url: str) -> None:
     listener, hinted = Hints(redis_url), asyncio.Event()
     task = asyncio.create_task(listener.listen(hinted))
-    async with asyncio.timeout(10), running_api(postgres_url, redis_url) as api:
+    async with asyncio.timeout(60), running_api(postgres_url, redis_url) as api:
         await hinted.wait()  # subscribed
         hinted.clear()
         await api.json(201, "POST", "/api/job", {"name": "n"})

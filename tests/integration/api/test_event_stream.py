@@ -1,10 +1,12 @@
 """The stream of all events: every event exactly once, in order, after any position."""
 
 import asyncio
+import itertools
 import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -181,6 +183,8 @@ async def test_a_stream_ends_soon_after_its_key(api: Api, end: str, monkeypatch:
 async def test_a_quiet_stream_sends_heartbeats_and_ends_after_its_time(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clock = itertools.count(step=0.01)  # each look at it takes as long, on any machine
+    monkeypatch.setattr("duebook_api.state.feed.time", SimpleNamespace(monotonic=lambda: next(clock)))
     monkeypatch.setattr("duebook_api.state.feed._HEARTBEAT", 0.02)
     feed = Feed(pool, max_seconds=0.2)
     async with asyncio.timeout(30):

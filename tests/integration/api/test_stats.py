@@ -1,6 +1,6 @@
 """Statistics over REST, on a real database."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ async def run(api: Api, late: float, long: float, **fields: Any) -> Any:
     """A run that starts so late, and takes so long, in seconds."""
     job = await api.create(**fields)
     run = await api.json(202, "POST", f"/api/job/{job['id']}/trigger")
-    start = api.deps.clock.now() + late * SECOND
+    start = datetime.fromisoformat(run["due_at"]) + late * SECOND
     await api.execute(run["id"], StartAttempt(0, "e", 60 * SECOND, start), Succeed(1, None, start + long * SECOND))
     return run
 

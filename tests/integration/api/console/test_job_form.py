@@ -208,5 +208,5 @@ async def test_the_form_shows_what_a_change_does_to_all_jobs(api: Api) -> None:
     changed = (await submit(api, f"{path}/fleet", **values | {"rule": "PT1H"})).text
     assert "84 times added and 0 times removed" in changed
     assert "/console/forecast?days=7" in changed
-    new = await submit(api, "/console/new-job", **FIELDS | {"rule": "0 2 * * *", "preview": "1"})
+    new = await submit(api, "/console/new-job", **FIELDS | {"rule": "0 2 * * *", "timezone": "UTC", "preview": "1"})
     assert "7 times added" in new.text

@@ -61,6 +61,13 @@ async def test_a_refusal_comes_back_with_all_it_says(postgres_url: str) -> None:
     assert [fault.pointer for fault in refused.value.faults] == ["/to", "/from"]
 
 
+@pytest.fixture
+def _slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a process has ended may be noticed late."""
+    monkeypatch.setattr("duebook_api.state.side_process._AT_ONCE", 60.0)
+
+
+@pytest.mark.usefixtures("_slow_machine")
 async def test_an_idle_process_ends_and_the_next_work_starts_another(postgres_url: str) -> None:
     side = SideProcess(postgres_url, idle=1)
     first = (await side.run(describe, 1))[0]
@@ -68,6 +75,7 @@ async def test_an_idle_process_ends_and_the_next_work_starts_another(postgres_ur
     assert (await side.run(describe, 1))[0] != first
 
 
+@pytest.mark.usefixtures("_slow_machine")
 async def test_a_process_that_was_killed_is_replaced(postgres_url: str) -> None:
     side = SideProcess(postgres_url)
     first = (await side.run(describe, 1))[0]
