@@ -222,5 +222,5 @@ async def test_a_preview_notes_max_runs_and_jitter(api: httpx2.AsyncClient) -> N
     assert found["times"] == [f"2026-06-01T0{hour}:00:00Z" for hour in range(3)]
     assert found["notes"] == [
         "It ends after 3 runs; skipped occurrences do not count",
-        "Each run is due up to PT30S after its time, by a delay that is fixed for that time",
+        "Each run is due up to 30 seconds after its time, by a delay that is fixed for that time",
     ]

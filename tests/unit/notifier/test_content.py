@@ -87,7 +87,7 @@ def test_a_single_missed_occurrence_is_named_by_its_time() -> None:
     message = missed(1, "window", catch_up=CatchUp("all", DAY))
     assert message["Subject"] == "[Duebook] nightly report missed an occurrence"
     assert "Nominal time   2026-11-24 01:00:00 UTC" in text(message)
-    assert "in time, and when one ran again, it was older than the job's catch-up window of P1D" in text(message)
+    assert "in time, and when one ran again, it was older than the job's catch-up window of 1 day" in text(message)
     assert "runs no missed occurrence" in text(missed(1, catch_up=CatchUp("none")))
 
 

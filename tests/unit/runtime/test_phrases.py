@@ -34,3 +34,21 @@ def test_durations_are_written_in_their_two_largest_units() -> None:
 )
 def test_a_short_duration_has_two_units_at_most(seconds: float, text: str) -> None:
     assert phrases.short_duration(timedelta(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize(
+    ("length", "exact", "interval"),
+    [
+        (timedelta(seconds=1), "1 second", "second"),
+        (timedelta(seconds=10), "10 seconds", "10 seconds"),
+        (timedelta(seconds=61), "1 minute 1 second", "1 minute 1 second"),
+        (timedelta(minutes=90), "1 hour 30 minutes", "1 hour 30 minutes"),
+        (timedelta(days=1), "1 day", "day"),
+        (timedelta(hours=26), "1 day 2 hours", "1 day 2 hours"),
+        (timedelta(days=2, hours=3, seconds=1.5), "2 days 3 hours 1.5 seconds", "2 days 3 hours 1.5 seconds"),
+        (timedelta(days=36500), "36,500 days", "36,500 days"),
+        (timedelta(0), "0 seconds", "0 seconds"),
+    ],
+)
+def test_a_chosen_duration_is_written_with_all_its_units(length: timedelta, exact: str, interval: str) -> None:
+    assert (phrases.exact_duration(length), phrases.interval(length)) == (exact, interval)

@@ -2,8 +2,7 @@
 
 from datetime import timedelta
 
-from duebook_common.runtime.durations import iso
-from duebook_common.runtime.phrases import quantity
+from duebook_common.runtime.phrases import exact_duration, quantity
 from duebook_notifier.background import Background
 from duebook_notifier.links import Links
 from duebook_notifier.mail_text import FOOTER, Link, Look, MailText, NextStep
@@ -45,8 +44,8 @@ def _because(missed: MissedOccurrences) -> str:
     several, policy = missed.skipped.count > 1, missed.definition.catch_up
     late = f"no scheduler dispatched {'them' if several else 'it'} in time"
     if missed.reason == "window":
-        older = f"{'they were' if several else 'it was'} older than the job's catch-up window of {iso(policy.window)}"
-        return f"{late}, and when one ran again, {older}"
+        they_were, window = "they were" if several else "it was", exact_duration(policy.window)
+        return f"{late}, and when one ran again, {they_were} older than the job's catch-up window of {window}"
     runs = "no missed occurrence" if policy.policy == "none" else "only the newest missed occurrence"
     return f"{late}, and the job's catch-up policy runs {runs}"
 

@@ -61,8 +61,8 @@ def test_the_description_of_the_bounds_of_a_rule(rule: str, text: str) -> None:
         (timedelta(seconds=1), "second"),
         (timedelta(days=1), "day"),
         (timedelta(minutes=15), "15 minutes"),
-        (timedelta(minutes=90), "1 hour and 30 minutes"),
-        (timedelta(days=2, hours=3, seconds=1.5), "2 days, 3 hours and 1.5 seconds"),
+        (timedelta(minutes=90), "1 hour 30 minutes"),
+        (timedelta(days=2, hours=3, seconds=1.5), "2 days 3 hours 1.5 seconds"),
     ],
 )
 def test_the_description_of_an_interval_is_in_words(every: timedelta, text: str) -> None:

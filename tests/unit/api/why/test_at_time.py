@@ -59,7 +59,7 @@ def test_an_occurrence_skipped_at_a_pause_names_that_pause_and_no_earlier_one() 
                 "occurrence, and none where another one is on time"
             ),
         ),
-        ("window", "the schedulers were late, and the job's catch-up window of P365D was over"),
+        ("window", "the schedulers were late, and the job's catch-up window of 365 days was over"),
         ("max_runs", "the job had used the 2 runs that max_runs allows"),
     ],
 )

@@ -45,12 +45,12 @@ def test_a_run_in_the_line_of_a_rate_says_who_is_ahead_and_when_it_may_start() -
     position = RatePosition(ahead=42, started=10, sent=2, expected_at=NOW + MINUTE)
     why = explain_run(event, rate_position=position, now=NOW)
     assert why.answer == (
-        "It waits for the rate of the key “stripe”, which allows 10 starts in any PT1S: 42 runs are ahead of it, "
+        "It waits for the rate of the key “stripe”, which allows 10 starts in any second: 42 runs are ahead of it, "
         "and it may start at about 2026-11-24T01:01:00Z."
     )
     assert "it had to wait for the rate of the key “stripe”" in texts(why)[0]
     assert texts(why)[1:] == [
-        "With the key “stripe” 10 attempts started within the last PT1S, and 2 runs are sent and not started."
+        "With the key “stripe” 10 attempts started within the last second, and 2 runs are sent and not started."
     ]
 
 

@@ -127,7 +127,7 @@ def test_a_deadline_that_passed_is_the_reason(expires_late: bool) -> None:
     assert why.answer.startswith("It did not run, because it could not start")
     assert "within its start_within, and may not start later" in why.answer
     expired = "No attempt had started by 2026-11-24T01:10:00Z, the end of its start_within"
-    assert (expired if expires_late else "its start_within of PT10M was over, so it was skipped") in texts(why)[-1]
+    assert (expired if expires_late else "its start_within of 10 minutes was over, so it was skipped") in texts(why)[-1]
 
 
 def test_a_cancelled_run_says_who_cancelled_it_and_why() -> None:

@@ -51,7 +51,7 @@ def test_a_caught_up_occurrence_says_how_late_it_was_and_by_which_policy() -> No
     late = first_event(a_job(recurrence="daily"), now=NOW + 2 * DAY + HOUR)
     assert (
         "The schedule has an occurrence at 2026-11-26T01:00:00Z, but no scheduler dispatched it until 1 hour later. "
-        "That is more than the PT1M that count as on time, so it was missed, and the catch-up policy runs the newest "
+        "Only up to 1 minute counts as on time, so it was missed, and the catch-up policy runs the newest "
         "missed occurrence; "
     ) in texts(explain_run(late))[0]
     job = a_job(recurrence="daily", catch_up=CatchUp("all"))

@@ -6,7 +6,7 @@ _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
 def duration(length: timedelta) -> str:
-    """A duration in its two largest units, such as "1 day 2 hours"."""
+    """A measured duration in its two largest units, such as "1 day 2 hours"."""
     seconds = length.total_seconds()
     if seconds < 1:
         return quantity(round(max(seconds, 0.001) * 1000), "millisecond")
@@ -19,6 +19,22 @@ def duration(length: timedelta) -> str:
         if number or parts:
             parts.append(quantity(number, unit) if number else "")
     return " ".join(part for part in parts[:2] if part)
+
+
+def exact_duration(length: timedelta) -> str:
+    """A duration that a setting or a job names, in all its units, such as "2 days 3 hours 1.5 seconds"."""
+    minutes, seconds = divmod(length.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    second = f"{seconds}.{length.microseconds:06}".rstrip("0") if length.microseconds else str(seconds)
+    counts = (f"{length.days:,}", str(hours), str(minutes), second)
+    parts = [(count, unit) for count, (unit, _) in zip(counts, _UNITS, strict=True) if count != "0"]
+    return " ".join(f"{count} {unit if count == '1' else f'{unit}s'}" for count, unit in parts) or "0 seconds"
+
+
+def interval(length: timedelta) -> str:
+    """The same after "every" or "any": a single unit goes without its number, such as "day"."""
+    count, unit, *more = exact_duration(length).split()
+    return unit if count == "1" and not more else " ".join([count, unit, *more])
 
 
 def short_duration(length: timedelta) -> str:

@@ -13,7 +13,7 @@ import structlog
 
 from duebook_api.access.rate_limit import Allowance, Bucket, limit_headers
 from duebook_api.http.problems import Problem
-from duebook_common.runtime.durations import iso
+from duebook_common.runtime.phrases import interval
 from duebook_common.runtime.rates import Rate
 from duebook_common.runtime.redis_errors import REDIS_FAILED
 from duebook_common.runtime.redis_locks import redis_client
@@ -120,5 +120,5 @@ class RateLimiter:
 
 
 def _detail(rate: Rate, allowance: Allowance) -> str:
-    of = f"{rate.count} requests in {iso(rate.per)} (ten jobs of a batch count as one request)"
+    of = f"{rate.count} requests in any {interval(rate.per)} (ten jobs of a batch count as one request)"
     return f"a client may send {of}; try again in {allowance.retry_after} s"

@@ -1,7 +1,6 @@
 """Words for numbers, times and lists, as descriptions of schedules use them."""
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
 
 
 def clock(hour: int, minute: int, second: int = 0) -> str:
@@ -20,18 +19,6 @@ def listed(items: Iterable[str], conjunction: str = "and") -> str:
     """The items with commas between them and the conjunction before the last."""
     *most, last = items
     return f"{', '.join(most)} {conjunction} {last}" if most else last
-
-
-def interval(span: timedelta) -> str:
-    """Like "second", "15 minutes" or "1 hour and 30 minutes": what follows "every"."""
-    minutes, seconds = divmod(span.seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    exact = f"{seconds}.{span.microseconds:06}".rstrip("0").rstrip(".") if span.microseconds else str(seconds)
-    counts = {"day": f"{span.days}", "hour": f"{hours}", "minute": f"{minutes}", "second": exact}
-    parts = [(count, unit) for unit, count in counts.items() if count != "0"]
-    if len(parts) == 1 and parts[0][0] == "1":
-        return parts[0][1]
-    return listed(f"{count} {unit if count == '1' else f'{unit}s'}" for count, unit in parts)
 
 
 def runs(numbers: Iterable[int], word: Callable[[int], str] = str) -> Iterator[str]:

@@ -10,14 +10,13 @@ from zoneinfo import ZoneInfo
 from duebook_api.schedules.cron_notes import cron_notes
 from duebook_api.schedules.cron_text import cron_text
 from duebook_api.schedules.dst_effects import affected, fold_text, keeps_local_time
-from duebook_api.schedules.phrases import interval
 from duebook_api.schedules.rule_text import rule_text
 from duebook_common.domain.definition import Cron, Definition, Every, Rrule
 from duebook_common.domain.schedule import cron, rrule
 from duebook_common.domain.schedule.dst import Transition, transitions
 from duebook_common.domain.schedule.nominal import next_after, nominal_times
 from duebook_common.domain.schedule.times import shifted
-from duebook_common.runtime.durations import iso
+from duebook_common.runtime.phrases import exact_duration, interval
 
 _DAY = timedelta(days=1)
 _LONGEST_SEARCH = timedelta(days=366 * 30)
@@ -108,7 +107,8 @@ def _bound_notes(definition: Definition, times: Sequence[datetime], after: datet
     if definition.max_runs is not None:
         yield f"It ends after {definition.max_runs} runs; skipped occurrences do not count"
     if definition.jitter is not None:
-        yield f"Each run is due up to {iso(definition.jitter)} after its time, by a delay that is fixed for that time"
+        longest = exact_duration(definition.jitter)
+        yield f"Each run is due up to {longest} after its time, by a delay that is fixed for that time"
     if len(times) < count:
         yield "It has no further time" if times else f"It has no time after {_timestamp(after)}"
 

@@ -6,8 +6,7 @@ from zoneinfo import ZoneInfo
 from duebook_common.domain.definition import Rate
 from duebook_common.domain.queue.events import INSTALLATION
 from duebook_common.domain.queue.state import Pause
-from duebook_common.runtime.durations import iso
-from duebook_common.runtime.phrases import quantity
+from duebook_common.runtime.phrases import interval, quantity
 
 _MAX_QUOTE = 300  # characters
 WAITS_FOR_SCHEDULER = "waits for a scheduler: none is running, they are behind, or its queue is full"
@@ -100,9 +99,8 @@ def pause_clause(pause: Pause, zone: str) -> str:
 
 def rate_clause(rate: Rate) -> str:
     """The rate of a run as the object of a sentence."""
-    return (
-        f"the rate of the key {quoted(rate.key)}, which allows {quantity(rate.limit, 'start')} in any {iso(rate.per)}"
-    )
+    allowed = f"{quantity(rate.limit, 'start')} in any {interval(rate.per)}"
+    return f"the rate of the key {quoted(rate.key)}, which allows {allowed}"
 
 
 def _why(reason: str | None) -> str:

@@ -6,8 +6,7 @@ from datetime import datetime
 from duebook_api.schemas.phrases import acting, capitalized, event_time, exact_time, quoted, with_reason
 from duebook_api.why.facts import Cause, JobEventSummary
 from duebook_common.domain.definition import Definition
-from duebook_common.runtime.durations import iso
-from duebook_common.runtime.phrases import quantity
+from duebook_common.runtime.phrases import exact_duration, quantity
 
 CREATED, CHANGED, PAUSED, RESUMED = "JobCreated", "JobChanged", "JobPaused", "JobResumed"
 DELETED, ERASED, FINISHED, SKIPPED = "JobDeleted", "JobErased", "JobFinished", "OccurrencesSkipped"
@@ -86,7 +85,7 @@ def skip_reason(event: JobEventSummary, definition: Definition, created_at: date
             latest = "runs only the newest missed occurrence, and none where another one is on time"
             return f"{late}, and the job's catch-up policy (latest) {latest}"
         case "window":
-            return f"{late}, and the job's catch-up window of {iso(catch_up.window)} was over"
+            return f"{late}, and the job's catch-up window of {exact_duration(catch_up.window)} was over"
         case "max_runs":
             return f"the job had used the {quantity(definition.max_runs or 0, 'run')} that max_runs allows"
         case "deleted":

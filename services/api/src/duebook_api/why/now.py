@@ -8,8 +8,7 @@ from duebook_api.why.opening_sentences import other_run_cause, run_label
 from duebook_common.domain.definition import Rate
 from duebook_common.domain.run.events import Trigger
 from duebook_common.domain.run.state import Run, RunStatus
-from duebook_common.runtime.durations import iso
-from duebook_common.runtime.phrases import duration, quantity
+from duebook_common.runtime.phrases import duration, interval, quantity
 
 
 def present_causes(run: Run, context: RunContext) -> list[Cause]:
@@ -63,7 +62,7 @@ def _slots(run: Run, slots: ConcurrencySlots) -> Iterator[Cause]:
 
 
 def _rate(rate: Rate, position: RatePosition) -> Cause:
-    started = f"{quantity(position.started, 'attempt')} started within the last {iso(rate.per)}"
+    started = f"{quantity(position.started, 'attempt')} started within the last {interval(rate.per)}"
     sent = f"{quantity(position.sent, 'run')} {is_or_are(position.sent)} sent and not started"
     return Cause(f"With the key {quoted(rate.key)} {started}, and {sent}.")
 

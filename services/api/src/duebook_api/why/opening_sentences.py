@@ -16,8 +16,7 @@ from duebook_api.why.facts import Cause, RunContext
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.run.events import FirstEvent, RunBuffered, RunDispatched, RunSkipped, Trigger
 from duebook_common.domain.run.state import HELD, QUEUE_PAUSED, RATE, Run, RunStatus
-from duebook_common.runtime.durations import iso
-from duebook_common.runtime.phrases import duration, quantity
+from duebook_common.runtime.phrases import duration, exact_duration, quantity
 
 _LATE = timedelta(seconds=1)
 OVERLAP_POLICIES = {
@@ -67,7 +66,7 @@ def _catch_up(event: FirstEvent, context: RunContext) -> str:
     if event.due_at < context.job.created_at:
         return f"which was past when the job was created, {policy}"
     late = f"but no scheduler dispatched it until {duration(event.at - event.due_at)} later"
-    return f"{late}. That is more than the {iso(context.misfire)} that count as on time, so it was missed, {policy}"
+    return f"{late}. Only up to {exact_duration(context.misfire)} counts as on time, so it was missed, {policy}"
 
 
 def _decision(event: FirstEvent, context: RunContext) -> str:
@@ -100,7 +99,7 @@ def _skip_cause(event: RunSkipped, context: RunContext) -> str:
             return _overlap(context)
         case "deadline":
             limit = context.definition.start_within
-            return f"its {'start_within' if limit is None else f'start_within of {iso(limit)}'} was over"
+            return f"its {'start_within' if limit is None else f'start_within of {exact_duration(limit)}'} was over"
         case "max_active_runs":
             return "the job had as many active runs as DUEBOOK_MAX_ACTIVE_RUNS allows"
         case _:

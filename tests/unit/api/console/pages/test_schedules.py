@@ -13,8 +13,9 @@ START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
         ("none", "Once"),
         ("daily", "Every day at 02:00 in Berlin"),
         ("weekly", "Every Monday at 02:00 in Berlin"),
-        ({"every": "PT15M"}, "Every 15 min"),
+        ({"every": "PT15M"}, "Every 15 minutes"),
         ({"every": "PT1H"}, "Every hour"),
+        ({"every": "PT26H"}, "Every 1 day 2 hours"),
         ({"cron": "0 2 * * 1-5"}, "At 02:00 on Monday through Friday in Berlin"),
     ],
 )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +11,7 @@ import orjson
 from duebook_api.schedules.preview import description
 from duebook_api.schemas.schedules import RecurrenceBody
 from duebook_common.domain.definition import Definition, Every
-from duebook_common.runtime.phrases import short_duration
+from duebook_common.runtime.phrases import interval
 
 _CITY = re.compile(r" in (?:[A-Z][A-Za-z_-]+/)+([A-Z][A-Za-z_-]+)$")
 
@@ -26,13 +26,8 @@ def in_words(job: Mapping[str, Any]) -> str:
 def _in_words(recurrence: str, scheduled_at: datetime, zone: str) -> str:
     parsed = RecurrenceBody.model_validate(orjson.loads(recurrence)).recurrence()
     if isinstance(parsed, Every):
-        return f"Every {_interval(parsed.every)}"
+        return f"Every {interval(parsed.every)}"
     if parsed == "none":
         return "Once"
     words = description(Definition(name="-", scheduled_at=scheduled_at, timezone=zone, recurrence=parsed))
     return _CITY.sub(lambda match: f" in {match[1].replace('_', ' ')}", words)
-
-
-def _interval(every: timedelta) -> str:
-    """Like `15 min`; one unit goes without its number."""
-    return {"1 day": "day", "1 h": "hour", "1 min": "minute", "1 s": "second"}.get(text := short_duration(every), text)
