@@ -3,6 +3,7 @@
 from asyncio import CancelledError
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from asyncpg import ConnectionDoesNotExistError, LockNotAvailableError
 
 from duebook_common.archives import archiver as module
 from duebook_common.archives.archiver import Archiver, NotArchived
+from duebook_common.archives.check import check_archives
 from duebook_common.archives.folder import Folder
 from duebook_common.archives.manifest import is_manifest
 from duebook_common.integrity.verified import remember
@@ -18,10 +20,11 @@ from duebook_common.integrity.verify import verify, verify_recent
 from duebook_common.store import departure
 from duebook_common.store.checkpoints import Checkpoint
 from duebook_common.store.database import UNAVAILABLE, Connection, Pool, transaction
-from support.archiver import LONG_AGO, Killed, kill, lose_the_lock, must_have_left, recorded, with_history
-from support.archives import ANY_AGE
+from support.archiver import LONG_AGO, Killed, end_period, kill, lose_the_lock, must_have_left, recorded, with_history
+from support.archives import ANY_AGE, LATER
 from support.bookkeeping import ACTOR
 
+_STATUS = "SELECT status FROM periods WHERE born = $1"
 _KNOWN = "SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM ledger_lines JOIN archives ON number = archive)"
 
 
@@ -55,6 +58,36 @@ async def test_it_goes_on_wherever_it_was_killed(
     assert await pool.fetchval(_KNOWN) == 4
     while await archiver.archive_due(ANY_AGE) is not None:
         pass
+    await must_have_left(pool, tmp_path, born)
+
+
+@pytest.mark.parametrize("retention", [None, timedelta(days=365)], ids=["none", "longer"])
+async def test_a_period_that_is_not_old_enough_any_more_loses_its_seal(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, retention: timedelta | None
+) -> None:
+    """The archiver was killed, and DUEBOOK_RETENTION changed."""
+    born, archiver = await with_history(pool), Archiver(pool, Folder(str(tmp_path)), ACTOR)
+    with monkeypatch.context() as patch:
+        kill(patch, module, "file_states", after=False)
+        with pytest.raises(Killed):
+            await archiver.archive_due(ANY_AGE)
+    assert await pool.fetchval(_STATUS, born) == "leaving"
+    assert await archiver.archive_due(retention) is None
+    assert (await pool.fetchval(_STATUS, born), await recorded(pool)) == ("closed", [])
+    await end_period(pool, LATER.replace(month=2))
+    assert [each is not None for each in [await archiver.archive_due(ANY_AGE) for _ in range(3)]] == [True, True, False]
+    assert not [fault async for fault in check_archives(archiver.target, await recorded(pool))]
+
+
+async def test_a_recorded_period_leaves_also_where_the_retention_became_longer(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    born, archiver = await with_history(pool), Archiver(pool, Folder(str(tmp_path)), ACTOR)
+    with monkeypatch.context() as patch:
+        kill(patch, departure, "settle", after=False)
+        with pytest.raises(Killed):
+            await archiver.archive_due(ANY_AGE)
+    assert await archiver.archive_due(None) is not None
     await must_have_left(pool, tmp_path, born)
 
 

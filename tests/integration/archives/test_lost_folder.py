@@ -108,6 +108,20 @@ async def test_a_folder_without_any_of_its_archives_gets_no_further_one(pool: Po
     assert not [fault async for fault in check_archives(Folder(str(mount)), await recorded(pool))]
 
 
+async def test_a_period_that_was_sealed_takes_events_while_its_folder_is_lost(
+    pool: Pool, mount: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await archive_month(pool, mount, 1) is not None
+    with monkeypatch.context() as patch:
+        kill(patch, departure, "seal", after=True)
+        with pytest.raises(Killed):
+            await archive_month(pool, mount, 2)
+    unmount(mount)
+    with pytest.raises(NotArchived, match="has none of the archives"):
+        await archive(pool, mount)
+    assert await pool.fetchval("SELECT count(*) FROM periods WHERE status = 'leaving'") == 0
+
+
 async def test_another_address_needs_none_of_the_archives(pool: Pool, mount: Path, tmp_path: Path) -> None:
     assert await archive_month(pool, mount, 1) is not None
     other = tmp_path / "other"

@@ -12,12 +12,13 @@ from duebook_common.archives.settings import ArchiveSettings
 from duebook_common.domain.run.commands import Succeed
 from duebook_common.runtime.pacing import Pace
 from duebook_common.runtime.telemetry import ARCHIVE_OVERDUE, ARCHIVES, ERASURE_OVERDUE, LOOP_FAILURES
+from duebook_common.store import departure
 from duebook_common.store.database import Pool, transaction
 from duebook_common.store.erasure import erase_archived_run
 from duebook_common.store.partitions import open_period
 from duebook_scheduler.archiving import ArchiveKeeper
 from duebook_scheduler.waiting_erasures import WaitingErasures
-from support.archiver import kill, must_have_left, with_history
+from support.archiver import Killed, kill, must_have_left, with_history
 from support.archives import ANY_AGE, LATER
 from support.bookkeeping import ACTOR, NOW, do, started
 from support.full_disk import full_disk
@@ -141,3 +142,16 @@ async def test_a_scheduler_without_archives_says_that_erasures_wait(
     await waiting.step()
     assert ERASURE_OVERDUE._value.get() > 0
     assert "DUEBOOK_ARCHIVE_URL is missing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("recorded", "status"), [(False, "closed"), (True, "leaving")])
+async def test_a_scheduler_without_archives_takes_the_seal_of_a_killed_archiver_back(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorded: bool, status: str
+) -> None:
+    born = await with_history(pool)
+    with monkeypatch.context() as patch:
+        kill(patch, departure, "settle" if recorded else "move_open", after=False, at=1 if recorded else 2)
+        with pytest.raises(Killed):
+            await keeper(pool, tmp_path, ANY_AGE).step()
+    await WaitingErasures(pool).step()
+    assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == status

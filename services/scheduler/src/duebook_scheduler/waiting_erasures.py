@@ -1,10 +1,15 @@
-"""A scheduler without archives says that erasures from archives wait: nothing else would."""
+"""A scheduler without archives says that erasures from archives wait, and takes seals back: nothing else would."""
+
+from collections.abc import Sequence
+from datetime import datetime
 
 import structlog
 
 from duebook_common.runtime.telemetry import ERASURE_OVERDUE
+from duebook_common.store import departure
 from duebook_common.store.archive_handling import erasure_overdue
 from duebook_common.store.database import Pool, acquire
+from duebook_common.store.partitions import periods
 
 log = structlog.stdlib.get_logger("archives")
 
@@ -18,8 +23,20 @@ class WaitingErasures:
     async def step(self) -> int:
         """Set the gauge, and say what to set where erasures wait."""
         async with acquire(self._pool) as db:
-            seconds = await erasure_overdue(db)
+            seconds, sealed = (
+                await erasure_overdue(db),
+                [each.born for each in await periods(db) if each.status == "leaving"],
+            )
         ERASURE_OVERDUE.set(seconds)
         if seconds:
             log.warning("contents stay in an archive", reason="DUEBOOK_ARCHIVE_URL is missing", seconds=round(seconds))
+        if sealed:
+            await self._unseal(sealed)
         return 0
+
+    async def _unseal(self, sealed: Sequence[datetime]) -> None:
+        """Let periods take events again whose archiver was killed, unless their archive was recorded."""
+        async with departure.alone(self._pool) as alone:
+            if alone is not None:
+                for born in sealed:
+                    await departure.unseal(self._pool, born)

@@ -54,10 +54,10 @@ class Archiver:
     pace: Pace = NO_REST
 
     async def archive_due(self, retention: timedelta | None) -> Archive | None:
-        """Archive the oldest period, if it has ended longer ago than the retention; also finish one that was begun.
+        """Archive the oldest period, if it has ended longer ago than the retention; also finish one that was recorded.
 
-        None if there is nothing to do, or another process does it. Raises NotArchived, and what database and target
-        raise.
+        One that was sealed before the retention became longer takes events again. None if there is nothing to do, or
+        another process does it. Raises NotArchived, and what database and target raise.
         """
         async with departure.alone(self.pool) as alone:
             if alone is None:
@@ -65,8 +65,13 @@ class Archiver:
             async with acquire(self.pool) as db:
                 known, now = await periods(db), await db.fetchval(_NOW)
             present = _present(known)
+            span = due([*present], retention, now)
             begun = next((span for span, period in present.items() if period.status == "leaving"), None)
-            span = begun or due([*present], retention, now)
+            if begun is not None and begun != span:
+                if await self._recorded(begun) is not None:
+                    span = begun
+                else:
+                    await departure.unseal(self.pool, begun.start)
             return None if span is None else await self._archive(alone, span, present[span])
 
     async def overdue(self, retention: timedelta | None) -> float:
@@ -81,8 +86,8 @@ class Archiver:
         if archived is not None:
             await self._must_be_readable(archived)  # perhaps it was written long ago
         else:
-            await self._must_have_earlier_archives()
             try:
+                await self._must_have_earlier_archives()
                 await self._seal(span, period)
                 archived = await self._write(alone, span)
             except (Exception, asyncio.CancelledError):

@@ -139,7 +139,9 @@ def problem_of(error: Exception) -> Problem:
         case CommandRejected():
             return Problem(409, error.code, str(error))
         case Conflict():
-            return try_again("busy", "other requests kept changing the same job or run")
+            return try_again(
+                "busy", "other requests kept changing the same job or run, or it leaves for an archive now"
+            )
         case StartsGoOn():
             return try_again("busy", _STARTS_GO_ON)
         case _ if isinstance(error, UNAVAILABLE):
