@@ -20,7 +20,7 @@ async def _refuse_refreshes(context: BrowserContext, status: int) -> None:
     await context.route("**/console/jobs", answer)
 
 
-async def test_a_pageis_refreshed_when_its_stream_comes_back(empty_console: Console) -> None:
+async def test_a_page_is_refreshed_when_its_stream_comes_back(empty_console: Console) -> None:
     context = await empty_console.context()
     page, lost = await context.new_page(), asyncio.Event()
 
