@@ -53,7 +53,7 @@ async def erase_run(api: Api, _: str, run_id: str) -> None:
 
 @pytest.mark.parametrize("moment", _MOMENTS, ids=_IDS)
 @pytest.mark.parametrize("change", [keep, erase_job, erase_run])
-async def test_a_change_in_the_middle_leaves_the_books_whole(
+async def test_a_change_in_the_middle_loses_nothing(
     api: Api, folder: Target, monkeypatch: pytest.MonkeyPatch, change: Change, moment: tuple[Any, str]
 ) -> None:
     pool, job = api.deps.pool, await api.create(recurrence="daily", max_retries=1)
