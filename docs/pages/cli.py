@@ -42,6 +42,8 @@ def _section(path: str, command: TyperCommand) -> Iterator[str]:
     yield command.help or ""
     rows = [_row(option) for option in options if option.name != "help"]
     yield table(("option", "default", "meaning"), rows) if rows else ""
+    if command.epilog:
+        yield "\n".join(["```text", command.epilog.removeprefix("\b").strip(), "```"])
 
 
 def _argument(argument: TyperArgument) -> str:

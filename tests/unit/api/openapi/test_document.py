@@ -11,6 +11,7 @@ from duebook_api.app import build
 from duebook_api.schemas.bodies import JobBody
 from duebook_api.state.dependencies import Dependencies
 from duebook_common.runtime.health import Health
+from duebook_common.runtime.scopes import MEANINGS, Scope
 
 
 @pytest.fixture
@@ -32,6 +33,11 @@ def defaults(document: dict[str, Any], schema: str) -> dict[str, Any]:
 async def test_the_stream_of_events_is_described_as_one(document: dict[str, Any]) -> None:
     stream = document["paths"]["/api/events/stream"]["get"]["responses"]["200"]
     assert list(stream["content"]) == ["text/event-stream"]
+
+
+async def test_the_key_is_described_with_each_scope(document: dict[str, Any]) -> None:
+    lines = document["components"]["securitySchemes"]["key"]["description"].splitlines()
+    assert lines[2:] == [f"* `{scope}`: {MEANINGS[scope]}" for scope in Scope]
 
 
 async def test_the_defaults_that_are_described_are_accepted(document: dict[str, Any]) -> None:

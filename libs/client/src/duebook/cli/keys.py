@@ -12,7 +12,7 @@ from duebook.cli.options import Output, Reason, parse_option
 from duebook.cli.output import Format
 from duebook.cli.parsing import duration
 from duebook_common.runtime.api_keys import new_key
-from duebook_common.runtime.scopes import Scope
+from duebook_common.runtime.scopes import MEANINGS, Scope
 
 if TYPE_CHECKING:
     from duebook_common.store.database import Pool
@@ -25,6 +25,7 @@ _LIST = """
 SELECT key_id, name, scopes, created_at, created_by, expires_at, last_used_at, revoked_at FROM keys
 ORDER BY created_at, key_id
 """
+_SCOPES = "\n".join(["\b", "A scope lets a key", *(f"  {scope:18}  {text}" for scope, text in MEANINGS.items())])
 _TIMES = ("created_at", "expires_at", "last_used_at", "revoked_at")
 
 
@@ -36,11 +37,11 @@ def _lifetime(text: str) -> timedelta:
     return lifetime
 
 
-@app.command("create")
+@app.command("create", epilog=_SCOPES)
 def create_key(
     name: Annotated[str, typer.Option(help="The owner or purpose of the key.")],
     scope: Annotated[
-        list[Scope], typer.Option(help="A scope that the key has; may be repeated. `*` grants everything.")
+        list[Scope], typer.Option(metavar="SCOPE", help="A scope that the key has; may be repeated. `*` grants all.")
     ],
     expires: Annotated[
         str | None, typer.Option(help="How long the key is valid, e.g. 90d. Default: until it is revoked.")

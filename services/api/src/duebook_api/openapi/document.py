@@ -20,7 +20,7 @@ from duebook_api.openapi.parameters import PARAMETERS
 from duebook_api.openapi.schemas import BODIES, MERGE_PATCH, SCHEMAS
 from duebook_api.schedules.forecast.bodies import ForecastBody
 from duebook_api.schemas import bodies, bulk, schedules, views
-from duebook_common.runtime.scopes import Scope
+from duebook_common.runtime.scopes import MEANINGS, Scope
 
 _BODIES: list[type[BaseModel]] = [
     KeyBody,
@@ -53,6 +53,7 @@ _PROBLEM: Schema = {
         },
     },
 }
+_KEY = "\n".join(["A scope lets a key", "", *(f"* `{scope}`: {meaning}" for scope, meaning in MEANINGS.items())])
 _EVENT_STREAM = 'id: 758-2-94d24dc0\nevent: JobPaused\ndata: {"position":"758-2-94d24dc0","stream":"job-…"}\n\n'
 _UNNAMED = "Successful Response"  # FastAPI's description of an answer without one
 
@@ -70,7 +71,7 @@ def openapi(app: FastAPI) -> Schema:
         components = document.setdefault("components", {})
         schemas = components.setdefault("schemas", {})
         _add_schemas(schemas)
-        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": _KEY}}
         for method, path, operation in _operations(document):
             _describe_parameters(f"{method.upper()} {path}", operation)
             _describe_body(operation)

@@ -26,6 +26,13 @@ def test_the_form_offers_the_scopes_that_the_reader_has() -> None:
     assert {field.label for field in everything.fields if field.kind == "check"} == set(Scope)
 
 
+def test_the_form_explains_each_scope() -> None:
+    form = create_form("u", EVERYTHING, {}, "", needs_key=True)
+    hints = {field.label: field.hint for field in form.fields if field.kind == "check"}
+    assert hints[Scope.QUEUES_READ] == "Read queues and who paused them."
+    assert all(hints.values())
+
+
 def test_a_refused_form_keeps_what_was_sent() -> None:
     form = create_form("u", EVERYTHING, {"name": "ci", "scope-read": "true"}, "no", needs_key=True)
     assert {field.name: field.value for field in form.fields if field.value} == {

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from duebook_api.console.pages import words
 from duebook_api.console.pages.actions import Action, Field
 from duebook_api.console.pages.copies import copies, curl
 from duebook_api.console.pages.events import facts, page_in_navigation, path_of, type_in_words, without_payloads
 from duebook_api.console.pages.json_text import json_text, plain
 from duebook_common.runtime.phrases import quantity
-from duebook_common.runtime.scopes import Scope, allowed
+from duebook_common.runtime.scopes import MEANINGS, Scope, allowed
 
 STATUSES = (("", "all"), ("active", "active"), ("expired", "expired"), ("revoked", "revoked"))
 LIFETIMES = (
@@ -21,14 +22,6 @@ LIFETIMES = (
     ("", "ever, until it is revoked"),
 )
 SCOPE_FIELD = "scope-"
-_HINTS = {
-    Scope.PAYLOADS_READ: "Payloads, results and log lines are shown.",
-    Scope.ERASE: "Payloads, results and log lines are erased for ever. Neither read nor write grants it.",
-    Scope.KEYS: "Keys and the audit. Neither read nor write grants it.",
-    Scope.READ: "All scopes that end with read.",
-    Scope.WRITE: "All scopes that end with write.",
-    Scope.ALL: "Everything, keys included.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +104,13 @@ def create_form(url: str, scopes: Collection[str], form: Mapping[str, str], faul
         "expires_in", "Valid for", "select", form.get("expires_in", "P90D"), options=LIFETIMES, required=True
     )
     checks = tuple(
-        Field(f"{SCOPE_FIELD}{scope}", scope, "check", form.get(f"{SCOPE_FIELD}{scope}", ""), _HINTS.get(scope, ""))
+        Field(
+            f"{SCOPE_FIELD}{scope}",
+            scope,
+            "check",
+            form.get(f"{SCOPE_FIELD}{scope}", ""),
+            words.sentence(MEANINGS[scope]),
+        )
         for scope in offered
     )
     body = {"name": "…", "scopes": ["read"], "expires_in": "P90D"}
