@@ -154,7 +154,7 @@ async def test_a_page_becomes_current_without_an_event_unless_it_is_in_use(empty
     async with asyncio.timeout(LIVE_MS / 1000):
         while not refreshes:  # the one with which each page begins to follow
             await asyncio.sleep(0.1)
-    async with page.expect_request(is_refresh, timeout=LIVE_MS):
+    async with page.expect_event("requestfinished", is_refresh, timeout=LIVE_MS):
         await page.clock.fast_forward(31_000)
         await page.clock.run_for(2_000)
     await page.evaluate("getSelection().selectAllChildren(document.querySelector('h1'))")

@@ -32,6 +32,7 @@ async def schemathesis(url: str, directory: Path) -> tuple[int | None, str]:
         ("--header", f"Authorization: Bearer {KEY}"),
         ("--checks", "all"),
         ("--phases", "coverage"),  # the random phases lean on a method that jsonschema-rs 0.61 does not have
+        ("--request-timeout", "60"),
         ("--exclude-path", "/api/events/stream"),  # an answer to right parameters does not end
         ("--exclude-checks", "positive_data_acceptance"),  # it cannot know all rules, such as those of cron
         ("--max-examples", str(CASES_OF_AN_OPERATION)),
