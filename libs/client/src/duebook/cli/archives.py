@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from duebook.cli import output
-from duebook.cli.database import database_errors, operator, say_archives_are_busy, utc_text, with_database
+from duebook.cli.database import operator, say_archives_are_busy, storage_errors, utc_text, with_database
 from duebook.cli.failures import Failure, NotFound
 from duebook.cli.options import Output, parse_option
 from duebook.cli.output import Format
@@ -223,7 +223,7 @@ def _target() -> "Target":
     url = _settings().archive_url
     if url is None:
         raise Failure("DUEBOOK_ARCHIVE_URL is missing; set it to the folder or bucket of the archives")
-    with database_errors():
+    with storage_errors():
         return open_target(url)
 
 

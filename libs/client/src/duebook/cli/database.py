@@ -40,7 +40,7 @@ def with_database(work: "Callable[[Pool], Awaitable[T]]") -> T:
                 pool = await stack.enter_async_context(connect(url, "cli", 2, _TIMEOUT))
             return await work(pool)
 
-    with database_errors():
+    with storage_errors():
         return asyncio.run(connected())
 
 
@@ -54,8 +54,8 @@ def url_errors() -> Iterator[None]:
 
 
 @contextmanager
-def database_errors() -> Iterator[None]:
-    """Turn errors of the database, and of the place for archives, into a Failure with one line that names it."""
+def storage_errors() -> Iterator[None]:
+    """Turn an error of the database or of the place for archives into a Failure that names the setting in one line."""
     import asyncpg
 
     from duebook_common.archives.errors import TargetUnavailable

@@ -13,10 +13,10 @@ import typer
 
 from duebook.cli import output
 from duebook.cli.database import (
-    database_errors,
     one_line,
     postgres_url,
     say_archives_are_busy,
+    storage_errors,
     url_errors,
     with_database,
 )
@@ -207,7 +207,7 @@ def migrate(
         output.print_message(f"PostgreSQL does not answer ({one_line(error)}); waiting for up to {wait}")
 
     try:
-        with database_errors(), url_errors():
+        with storage_errors(), url_errors():
             library.migrate(url, limit, waiting)
     except DBAPIError as error:
         reason = str(error.orig).rpartition(": ")[2]
