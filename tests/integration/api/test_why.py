@@ -4,6 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
+
+from duebook_api.http.problems import Problem
+from duebook_api.why import queries
 from duebook_common.domain.definition import Overlap
 from duebook_common.domain.job.commands import Backfill, DecisionContext, Dispatch, JobCommand
 from duebook_common.domain.run.commands import StartAttempt, Succeed, WakeRun
@@ -203,6 +207,14 @@ async def test_a_time_may_have_any_offset_and_is_shown_in_local_time_of_the_job(
     unknown = UUID(int=5)
     await api.json(404, "GET", f"/api/job/{unknown}/why")
     await api.json(404, "GET", f"/api/run/{unknown}/why")
+
+
+async def test_a_run_and_a_job_that_do_not_exist_are_the_same_problem(api: Api) -> None:
+    unknown = UUID(int=5)
+    with pytest.raises(Problem, match=f"there is no job {unknown}"):
+        await queries.why_job(api.deps, unknown, None)
+    with pytest.raises(Problem, match=f"there is no run {unknown}"):
+        await queries.why_run(api.deps, unknown)
 
 
 async def test_manual_runs_and_backfills_are_found_at_their_time(api: Api) -> None:

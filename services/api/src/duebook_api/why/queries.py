@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from duebook_api.history.archived import archived_run, existing_job
+from duebook_api.http.problems import not_found
 from duebook_api.schemas.missing_executor import missing_executor
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.why import at_time, nominal_times, of_archived_run, of_job, of_run
@@ -35,11 +36,13 @@ from duebook_common.store.replay import fold_run
 from duebook_common.store.rows import load_jobs
 
 
-async def why_run(deps: Dependencies, run_id: UUID) -> Explanation | None:
-    """Why the run ran, did not, or waits; None if there is no such run."""
+async def why_run(deps: Dependencies, run_id: UUID) -> Explanation:
+    """Why the run ran, did not, or waits; raises Problem 404."""
     async with snapshot(deps.pool) as db:
         runs = await _explain_runs(db, deps, [run_id])
-    return runs[0].explanation if runs else None
+    if not runs:
+        raise not_found(f"run {run_id}")
+    return runs[0].explanation
 
 
 async def why_job(deps: Dependencies, job_id: UUID, at: datetime | None) -> Explanation:

@@ -7,7 +7,6 @@ from starlette.responses import Response
 from duebook_api.access.operation import operation
 from duebook_api.http.paging import NoQuery, Time, query
 from duebook_api.http.path_ids import PathId, PathJobId
-from duebook_api.http.problems import not_found
 from duebook_api.http.replies import reply
 from duebook_api.schemas import answers
 from duebook_api.state.dependencies import dependencies
@@ -29,10 +28,7 @@ async def why_run(request: Request, run_id: PathId) -> Response:
     `run_id` if it is about another run.
     """
     query(request, NoQuery)
-    explanation = await queries.why_run(dependencies(request), run_id)
-    if explanation is None:
-        raise not_found(f"run {run_id}")
-    return reply(explanation.view)
+    return reply((await queries.why_run(dependencies(request), run_id)).view)
 
 
 @router.get(

@@ -41,7 +41,7 @@ async def show_run(request: Request, run_id: PathId) -> Response:
     run = await find_run(deps, run_id, as_of, with_payload=with_payload)
     recorded = [] if "archived" in run else await _events(deps, run_id)
     events = [event for event in recorded if as_of is None or event.recorded_at <= as_of]
-    why = await why_run(deps, run_id) if as_of is None else None
+    why = (await why_run(deps, run_id)).view if as_of is None else None
     times = reader.times.at(as_of) if as_of else reader.times
     time = {"as_of": as_of.isoformat()} if as_of else {}
     view = page.run_page(run, events, times, await _zone(deps, run["job_id"]))
@@ -50,7 +50,7 @@ async def show_run(request: Request, run_id: PathId) -> Response:
         "run.html",
         view=view,
         trace_url=config(request).trace_of(view.trace),
-        why=why.view if why else None,
+        why=why,
         as_of=as_of,
         instants=instants(recorded, as_of),
         shows_payload=with_payload,
