@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from duebook.cli import output
-from duebook.cli.database import operator, say_archives_are_busy, storage_errors, utc_text, with_database
+from duebook.cli.database import one_line, operator, say_archives_are_busy, storage_errors, utc_text, with_database
 from duebook.cli.failures import Failure, NotFound
 from duebook.cli.options import Output, parse_option
 from duebook.cli.output import Format
@@ -176,6 +176,8 @@ def restore(period: Period, fmt: Output = Format.TABLE) -> None:
     Replaces what an earlier restore of this archive has loaded, and drops views on that. Waits until no other process
     works on archives; none does meanwhile.
     """
+    from asyncpg import LockNotAvailableError
+
     from duebook_common.archives import restore as library
     from duebook_common.archives.chain import ArchiveFault
     from duebook_common.archives.check import check_archive, read_manifest
@@ -195,9 +197,18 @@ def restore(period: Period, fmt: Output = Format.TABLE) -> None:
             raise Failure(f"the archive {period} is damaged, and nothing was loaded: {fault.says}")
         manifest = await read_manifest(target, recorded[-1])
         assert not isinstance(manifest, ArchiveFault)
-        return await library.restore(pool, target, manifest)
+        try:
+            return await library.restore(pool, target, manifest)
+        except LockNotAvailableError as error:
+            raise Failure(f"another session uses the schema {schema}: end its transaction, and try again") from error
+        except (FileNotFoundError, ValueError) as error:
+            reason = f"{one_line(error)}; try again"
+            raise Failure(
+                f"the archive {period} changed while it was read, and nothing was loaded: {reason}"
+            ) from error
 
-    rows, schema = with_database(work), library.schema_of(period)
+    schema = library.schema_of(period)
+    rows = with_database(work)
     output.print_item({"period": period, "schema": schema, "rows": rows}, fmt)
     output.print_message(f"drop it with: DROP SCHEMA {schema} CASCADE")
 
