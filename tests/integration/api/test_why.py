@@ -272,8 +272,8 @@ async def test_a_run_in_the_line_of_a_rate_has_its_position_and_time(api: Api) -
     answers = [await why(api, f"run/{run.id}") for run in (second, third)]
     for ahead, in_hours, answer in zip(("no run is ahead", "1 run is ahead"), (1, 2), answers, strict=True):
         start = await api.deps.pool.fetchval("SELECT started_at FROM rate_starts") + timedelta(hours=in_hours)
-        assert "the rate of the key “stripe”, which allows 1 start in any PT1H" in answer["answer"]
+        assert "the rate of the key “stripe”, which allows 1 start in any hour" in answer["answer"]
         assert f"{ahead} of it, and it may start at about {start:%Y-%m-%dT%H:%M:%SZ}" in answer["answer"]
     assert answers[0]["because"][-1]["says"] == (
-        "With the key “stripe” 1 attempt started within the last PT1H, and 0 runs are sent and not started."
+        "With the key “stripe” 1 attempt started within the last hour, and 0 runs are sent and not started."
     )
