@@ -66,7 +66,7 @@ def promised(load: Load) -> Promise:
     run_id = load.query(_LINE)[4 * _LIMIT]["run_id"]
     most = load.query(_AHEAD, run_id)[0]["count"]
     answer = load.platform.get(f"/api/run/{run_id}/why")["answer"]
-    found = re.search(r"allows \d+ starts in any second.* (\d+) runs are ahead of it, .* start at about (\S+?)\.", answer)
+    found = re.search(r"in any second.* (\d+) runs are ahead of it, .* start at about (\S+?)\.", answer)
     assert found, answer
     assert load.query(_AHEAD, run_id)[0]["count"] - _AT_ONCE <= int(found[1]) <= most + _AT_ONCE
     return Promise(run_id, datetime.fromisoformat(found[2]))

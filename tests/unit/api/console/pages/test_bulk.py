@@ -18,6 +18,12 @@ def test_the_dialog_says_how_those_failed_that_failed_alike() -> None:
     )
 
 
+def test_the_dialog_of_a_redrive_says_that_an_edited_payload_is_not_sent() -> None:
+    form = BulkForm(BulkAction.REDRIVE, {"fingerprint": "bc13"}, 4, "/", "once", {})
+    *_, note = dialog(form, "url", needs_key=True).notes
+    assert note == "Each gets new attempts with the payload that it has. An edit in the workbench is not sent."
+
+
 def test_a_filter_is_in_words_with_its_text_quoted_and_its_times_short() -> None:
     since = datetime(2026, 11, 24, 2, 0, 0, 453379, tzinfo=UTC)
     words = filter_words({"tag": "tenant-7", "q": "connection refused", "finished_to": since})

@@ -28,13 +28,14 @@ class Words(NamedTuple):
     after: str = ""
 
 
+_REDRIVEN = "Each gets new attempts with the payload that it has. An edit in the workbench is not sent."
 WORDS = {
     BulkAction.PAUSE: Words("Pause", "Pausing", "job", "Runs under way go on."),
     BulkAction.RESUME: Words("Resume", "Resuming", "job", "What was due during the pause is not caught up."),
     BulkAction.TRIGGER: Words("Trigger", "Triggering", "job", "Each gets a run now, beside those of its schedule."),
     BulkAction.DELETE: Words("Delete", "Deleting", "job", "No further run of them starts. Their history stays."),
     BulkAction.CANCEL: Words("Cancel", "Cancelling", "run", "Those that are running are interrupted."),
-    BulkAction.REDRIVE: Words("Redrive", "Redriving", "dead letter", "Each gets new attempts, with its own payload."),
+    BulkAction.REDRIVE: Words("Redrive", "Redriving", "dead letter", _REDRIVEN),
     BulkAction.DISCARD: Words("Discard", "Discarding", "dead letter", "None of them gets a further attempt."),
 }
 _DANGEROUS = {BulkAction.DELETE, BulkAction.CANCEL, BulkAction.DISCARD}
