@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel
 
-from duebook import Backoff, Context, Fail, RetryAfter, TaskFunction
+from duebook import Backoff, Context, Fail, RetryAfter, TaskFunction, execution
 from duebook.context import Line, Progress
 from duebook.defaults import Defaults
 from duebook.resources import Resource, ResourceRegistry
@@ -88,7 +88,9 @@ async def test_fail_without_a_retry_and_retry_after_decide() -> None:
     assert (outcome.status, outcome.error, outcome.delays) == ("dead_lettered", "no use", [90 * SECOND])
 
 
-async def test_a_task_that_takes_too_long_fails() -> None:
+async def test_a_task_that_takes_too_long_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "STOP_SECONDS", 10)  # so that a full machine gives up no task that stops
+
     async def endless(context: Context) -> None:
         await asyncio.Event().wait()
 
