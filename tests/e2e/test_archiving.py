@@ -26,7 +26,9 @@ _JOBS = 100  # of each period
 # Facts about a period on its way out: the scheduler is killed as soon as one holds.
 _LEAVING = "SELECT EXISTS (SELECT FROM periods WHERE status IN ('closed', 'leaving'))"
 _MOMENTS = {
-    "it was sealed": "SELECT EXISTS (SELECT FROM periods WHERE status = 'leaving' AND $1 >= 0)",
+    "it was sealed": (  # or, where the look came late, its archive is recorded too
+        "SELECT EXISTS (SELECT FROM periods WHERE status = 'leaving') OR (SELECT count(*) FROM archives) > $1"
+    ),
     "its archive was recorded": "SELECT (SELECT count(*) FROM archives) > $1",
     "its first runs have lines": "SELECT EXISTS (SELECT FROM ledger_lines WHERE archive > $1)",
     "its jobs have lines": "SELECT EXISTS (SELECT FROM archived_jobs WHERE archive > $1)",

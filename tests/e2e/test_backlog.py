@@ -11,7 +11,7 @@ from support.amqp import on_channel
 from support.fleet import Platform, eventually
 from support.load import launch
 
-_DUE, _AHEAD, _LEASE = 8_000, 2_000, 3
+_DUE, _AHEAD, _LEASE = 8_000, 2_000, 5
 
 
 def test_thousands_of_due_jobs_flood_neither_the_broker_nor_the_log(platform: Platform) -> None:

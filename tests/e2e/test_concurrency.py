@@ -21,7 +21,7 @@ def test_a_key_limits_the_runs_of_different_jobs(duebook: Platform) -> None:
 
 
 def test_other_keys_and_jobs_without_a_key_do_not_wait(duebook: Platform) -> None:
-    held = duebook.create(task="nap", payload={"seconds": 20}, concurrency={"key": "held", "limit": 1})
+    held = duebook.create(task="nap", payload={"seconds": 600}, concurrency={"key": "held", "limit": 1})
     holder = duebook.await_run(held["id"], "running")
     blocked = duebook.create(task="nap", concurrency={"key": "held", "limit": 1})
     waiting = duebook.await_run(blocked["id"], "waiting")
@@ -29,14 +29,15 @@ def test_other_keys_and_jobs_without_a_key_do_not_wait(duebook: Platform) -> Non
     duebook.await_run(duebook.create(task="nap", concurrency={"key": "free", "limit": 1})["id"], "succeeded")
     duebook.await_run(duebook.create(task="nap")["id"], "succeeded")
     duebook.api.post(f"/api/run/{holder['id']}/cancel").raise_for_status()
-    duebook.await_run(blocked["id"], "succeeded", 5)
+    duebook.await_run(blocked["id"], "succeeded")
 
 
 def test_a_slot_is_held_through_retries_and_the_oldest_run_is_next(duebook: Platform) -> None:
     key = {"key": "retried", "limit": 1}
     backoff = {"initial": "PT1S", "factor": 1, "jitter": 0}
     first = duebook.create(task="fail.until", payload={"attempt": 3}, concurrency=key, backoff=backoff)
-    duebook.await_run(first["id"], "retrying")
+    [run] = eventually(lambda: duebook.runs(first["id"]) or None)
+    eventually(lambda: "AttemptFailed" in types(duebook, run["id"]))
     others = [duebook.create(task="nap", payload={"seconds": 0.1}, concurrency=key) for _ in range(3)]
     runs = [duebook.await_run(job["id"], "succeeded") for job in others]
     ended = duebook.await_run(first["id"], "succeeded")
@@ -51,7 +52,7 @@ def test_a_slot_is_held_through_retries_and_the_oldest_run_is_next(duebook: Plat
 def test_a_redriven_run_waits_for_its_key(duebook: Platform) -> None:
     key = {"key": "redriven", "limit": 1}
     dead = duebook.await_run(duebook.create(task="fail", max_retries=0, concurrency=key)["id"], "dead_lettered")
-    holder = duebook.await_run(duebook.create(task="nap", payload={"seconds": 20}, concurrency=key)["id"], "running")
+    holder = duebook.await_run(duebook.create(task="nap", payload={"seconds": 600}, concurrency=key)["id"], "running")
     path = f"/api/dead-letter/{dead['id']}/redrive"
     redriven = duebook.api.post(path, json={"reason": "again"}).raise_for_status().json()
     assert redriven["status"] == "waiting"

@@ -96,7 +96,7 @@ def killed(directory: Path) -> Killed:
         first.await_ready()
         must_be_found_by_commands(directory)
         with dev(directory, "second") as second:
-            assert second.process.wait(30) == 1
+            assert second.process.wait(60) == 1
         first.process.kill()
         first.process.wait()
     return Killed(first.text, second.text, running(directory))
@@ -155,7 +155,7 @@ def test_what_was_killed_is_started_again_and_named(directory: Path, restarted: 
     ended = [kill(directory, name) for name in ("executor", "scheduler", "postgres", "rabbitmq", "redis", "mail")]
     eventually(lambda: is_back(directory, *ended), 120)
     eventually(lambda: run(directory, "status").returncode == 0, 60)
-    created = run(directory, "job", "create", "again", "--wait", "PT30S")
+    created = run(directory, "job", "create", "again", "--wait", "PT60S")
     assert json.loads(created.stdout)["run"]["status"] == "succeeded", created.stderr
     must_be_found_by_commands(directory)
     assert restarted.process.poll() is None

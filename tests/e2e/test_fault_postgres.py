@@ -11,7 +11,7 @@ from duebook_devstack.postgres import Postgres
 from support.fleet import Platform, eventually
 from support.load import Load, held, launch, mix
 
-_LEASE = 3.0
+_LEASE = 5.0
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def load(rabbitmq_url: str, redis_url: str, private_postgres: Postgres) -> Itera
     migrate(private_postgres.url)
     urls = {"POSTGRES": private_postgres.url, "RABBITMQ": rabbitmq_url, "REDIS": redis_url}
     with Platform({f"DUEBOOK_{name}_URL": url for name, url in urls.items()}) as platform:
-        load = Load(platform, DUEBOOK_LEASE="PT3S")
+        load = Load(platform, DUEBOOK_LEASE=f"PT{_LEASE:.0f}S")
         launch(platform, api=1, scheduler=1, executor=2)
         yield load
 

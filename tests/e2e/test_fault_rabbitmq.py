@@ -41,6 +41,6 @@ def test_every_run_still_ends_after_rabbitmq_lost_all_its_data(load: Load, priva
     dead = {row["run_id"] for row in load.events("RunDeadLettered")}
     eventually(
         lambda: dead_letters(private_rabbitmq.url).keys() == dead,
-        40,
+        120,
         lambda: f"{len(dead_letters(private_rabbitmq.url))} of {len(dead)} dead letters are in the dead-letter queue",
     )

@@ -28,7 +28,7 @@ def test_runs_of_a_scheduler_that_died_before_publishing_are_sent_later(
 
 
 def test_three_schedulers_dispatch_nothing_twice(platform: Platform) -> None:
-    load = Load(platform, DUEBOOK_LEASE="PT30S")  # no attempt is lost here, so no message may be sent again
+    load = Load(platform, DUEBOOK_LEASE="PT2M")  # no attempt is lost here, so no message may be sent again
     launch(platform, api=1, scheduler=3, executor=3)
     at_once = datetime.now(UTC) + timedelta(seconds=4)
     daily = [_due(job, at_once) for job in mix(200)]

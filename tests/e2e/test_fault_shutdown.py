@@ -12,7 +12,7 @@ from support.load import Load, held, launch, mix
 
 
 def test_a_stopping_executor_finishes_or_releases_its_attempts(platform: Platform, redis_url: str) -> None:
-    load = Load(platform, DUEBOOK_GRACE="PT4S")
+    load = Load(platform, DUEBOOK_GRACE="PT10S")
     launch(platform, api=1, scheduler=1, executor=1)
     stopping = platform["executor", 0]
     load.submit(held(4, "soon"), held(4, "later"))
@@ -21,10 +21,10 @@ def test_a_stopping_executor_finishes_or_releases_its_attempts(platform: Platfor
     stopping.terminate()
     eventually(lambda: _draining(stopping))
     load.open("soon")
-    load.submit(mix(60))  # these are for the next executor
-    eventually(lambda: {row["status"] for row in load.held("soon")} == {"succeeded"}, 4)
+    eventually(lambda: {row["status"] for row in load.held("soon")} == {"succeeded"})
     assert stopping.process is not None
     assert stopping.process.exit_code is None, "the executor waits for its other attempts"
+    load.submit(mix(60))  # these are for the next executor
     launch(platform, executor=1)
     assert _exit_code(stopping) == 0
     load.open("later")
@@ -60,11 +60,11 @@ def _stopped(services: list[Service]) -> list[int | None]:
 def _exit_code(service: Service) -> int:
     process = service.process
     assert process is not None
-    return eventually(lambda: process.exit_code, 10)
+    return eventually(lambda: process.exit_code, 60)
 
 
 def _draining(service: Service) -> bool:
-    answer = httpx2.get(f"{service.url}/readyz", timeout=3, trust_env=False, verify=WITHOUT_TLS)
+    answer = httpx2.get(f"{service.url}/readyz", timeout=30, trust_env=False, verify=WITHOUT_TLS)
     return answer.status_code == 503 and answer.json()["status"] == "draining"
 
 

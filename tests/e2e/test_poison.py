@@ -32,22 +32,21 @@ def dead_messages(url: str, queue: str) -> list[tuple[bytes, Any]]:
 def test_unreadable_messages_do_not_occupy_the_prefetch_window(duebook: Platform) -> None:
     broker = duebook.environment["DUEBOOK_RABBITMQ_URL"]
     with executor_of(duebook, "narrow", DUEBOOK_CONCURRENCY="2"):
-        slow = duebook.create(queue="narrow", task="nap", payload={"seconds": 1})
+        slow = duebook.create(queue="narrow", task="nap", payload={"seconds": 6})
         duebook.await_run(slow["id"], "running")
         publish(broker, "narrow", *_POISON)
         jobs = [duebook.create(queue="narrow", task="nap") for _ in range(6)]
         for job in [slow, *jobs]:
             assert duebook.await_run(job["id"], "succeeded")["attempt"] == 1
-        eventually(lambda: len(dead_messages(broker, "narrow")) == 5)
-        assert metric(duebook["executor", 1], 'duebook_deliveries_total{verdict="unreadable"}') == 5
-    found = dead_messages(broker, "narrow")
+        found = eventually(lambda: found if len(found := dead_messages(broker, "narrow")) == 5 else None)
+        eventually(lambda: metric(duebook["executor", 1], 'duebook_deliveries_total{verdict="unreadable"}') == 5)
     assert sorted(body for body, _ in found) == sorted(_POISON)
     assert {(death[0]["reason"], death[0]["queue"]) for _, death in found} == {("rejected", "duebook.runs.narrow")}
 
 
 def test_messages_with_unusual_properties_do_no_harm(duebook: Platform) -> None:
     broker = duebook.environment["DUEBOOK_RABBITMQ_URL"]
-    slow = duebook.create(task="nap", payload={"seconds": 2})
+    slow = duebook.create(task="nap", payload={"seconds": 6})
     run = duebook.await_run(slow["id"], "running")
     publish(broker, "default", b"[]", reply_to="x|no.such.exchange", correlation_id="1")
     publish(broker, "default", b"{}", content_type="text/plain; charset=no-such", content_encoding="gzip")

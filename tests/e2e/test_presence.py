@@ -16,7 +16,7 @@ def test_each_service_is_listed_until_it_stops(platform: Platform) -> None:
     [executor] = platform.get("/api/executor")["items"]
     assert (executor["state"], executor["running"]) == ("alive", 0)
     assert "log" in executor["tasks"]
-    assert platform.get("/api/task/log")["executors"] == 1
+    eventually(lambda: platform.get("/api/task/log")["executors"] == 1)
     for name in ("executor", "notifier", "scheduler"):
         assert platform[name, 0].stop() == 0
     eventually(lambda: services(platform) == [("api", "alive")], explain=lambda: str(services(platform)))

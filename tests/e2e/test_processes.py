@@ -78,9 +78,10 @@ def executors(rows: list[Any]) -> list[str]:
 
 def test_a_task_that_kills_its_process_loses_the_attempts_of_that_process_alone(platform: Platform) -> None:
     load, parent = start(platform, DUEBOOK_LEASE="PT1H")
-    assert names(platform) == ["1", "2"]
+    eventually(lambda: names(platform) == ["1", "2"])
     assert readyz(parent) == (200, {"process 1": "ok", "process 2": "ok"})
-    assert [row["count"] for row in load.query(_SIGNS)] == [2], "each process gives its sign of life, the parent none"
+    eventually(lambda: load.query(_SIGNS)[0]["count"] >= 2)
+    assert load.query(_SIGNS)[0]["count"] == 2, "each process gives its sign of life, the parent none"
     for each in platform.get("/api/executor")["items"]:
         eventually(partial(is_connected, platform, each["name"]))
     load.submit(held(8, "gate"), [job_spec(gate="leak", kills=1)])
@@ -96,7 +97,7 @@ def test_a_task_that_kills_its_process_loses_the_attempts_of_that_process_alone(
     load.check()
     before_end = metric(parent, _SUCCEEDED)
     platform.await_run(platform.create(task="log")["id"], "succeeded")
-    eventually(lambda: metric(parent, _SUCCEEDED) == before_end + 1, 60)
+    eventually(lambda: metric(parent, _SUCCEEDED) > before_end, 60)
     assert {row["data"]["error"] for row in load.events("AttemptLost")} == {EXECUTOR_ENDED}
     assert sum(row["failures"] for row in load.held("gate")) == before.count(leak)
     assert parent.stop() == 0

@@ -75,7 +75,7 @@ def test_a_long_catch_up_is_bounded_and_complete(duebook: Platform) -> None:
         most = max(most, len(waiting))
         return str(duebook.get(f"/api/job/{job['id']}")["status"]) == "finished" and not waiting
 
-    eventually(done, 90)
+    eventually(done, 300)
     assert 50 < most <= 100
     facts = [event["data"] for event in job_events(duebook, job["id"])]
     assert not [data for data in facts if "count" in data], "no occurrence was skipped"

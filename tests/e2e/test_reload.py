@@ -59,19 +59,24 @@ def enqueue(platform: Platform, **job: Any) -> str:
     return str(platform.create(task="version", max_retries=0, **job)["id"])
 
 
+def busy(platform: Platform, held: list[str]) -> set[str]:
+    """The executors of all runs that are held, after one more."""
+    held.append(enqueue(platform, payload=True))
+    return {platform.await_run(job, "running")["executor"] for job in held}
+
+
 def test_both_processes_drain_and_start_again_with_the_new_code(platform: Platform, tmp_path: Path) -> None:
     save(tmp_path, 1)
     launch(platform, api=1, scheduler=1)
     with reloading(platform, tmp_path) as program:
         old = eventually(lambda: two(platform, "alive"), 60)
-        held = [enqueue(platform, payload=True) for _ in range(6)]
-        runs = [platform.await_run(job, "running") for job in held]
-        assert len({run["executor"] for run in runs}) == 2
+        held: list[str] = []
+        eventually(lambda: len(busy(platform, held)) == 2)
         save(tmp_path, 2)
         assert eventually(lambda: two(platform, "draining"), 60) == old
         assert program.poll() is None
         (tmp_path / "gate").touch()
-        assert [platform.await_run(job, "succeeded")["result"] for job in held] == [1] * 6
+        assert [platform.await_run(job, "succeeded")["result"] for job in held] == [1] * len(held)
         assert not eventually(lambda: two(platform, "alive"), 60) & old
         assert platform.await_run(enqueue(platform, payload=False), "succeeded")["result"] == 2
         os.killpg(program.pid, signal.SIGINT)  # Ctrl-C

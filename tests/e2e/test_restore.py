@@ -14,7 +14,7 @@ from support import servers
 from support.fleet import Platform, eventually
 from support.load import Load, held
 from support.program import Program
-from support.restore import copy, feed, mailed, spend_transaction_ids
+from support.restore import await_mails, copy, feed, mailed, spend_transaction_ids
 from support.smtp_server import Mailbox
 
 
@@ -48,7 +48,7 @@ def restored(platform: Platform, private_postgres: Postgres, smtp: Mailbox) -> t
     late = platform.create(**gated.job | {"name": "late", "notify": notify})
     platform.await_run(early["id"], "succeeded")
     platform.await_run(late["id"], "running")
-    eventually(lambda: len(smtp.messages) == 1)
+    await_mails(load, smtp, 1)
     platform["scheduler", 0].kill()
     load.open("gate")
     platform.await_run(late["id"], "succeeded")

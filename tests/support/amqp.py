@@ -42,7 +42,7 @@ def on_channel(url: str, use: Callable[[AbstractChannel], Coroutine[Any, Any, T]
     """Call `use` with a channel; unacknowledged messages return to their queues when it closes."""
 
     async def connected() -> T:
-        async with await aio_pika.connect(url, timeout=5) as connection, connection.channel() as channel:
+        async with await aio_pika.connect(url, timeout=60) as connection, connection.channel() as channel:
             return await use(channel)
 
     return asyncio.run(connected())

@@ -91,7 +91,7 @@ class Platform:
     def api(self) -> httpx2.Client:
         """An HTTP client of the first api."""
         if self._api is None:
-            self._api = httpx2.Client(base_url=self["api", 0].url, timeout=30, trust_env=False, verify=WITHOUT_TLS)
+            self._api = httpx2.Client(base_url=self["api", 0].url, timeout=60, trust_env=False, verify=WITHOUT_TLS)
         return self._api
 
     def get(self, path: str) -> Any:
@@ -111,7 +111,7 @@ class Platform:
         runs: list[dict[str, Any]] = self.get(f"/api/job/{job_id}/runs")["items"]
         return runs
 
-    def await_run(self, job_id: str, status: str, seconds: float = 30) -> dict[str, Any]:
+    def await_run(self, job_id: str, status: str, seconds: float = 60) -> dict[str, Any]:
         """Wait for a run of the job with this status; returns the newest."""
         return eventually(
             lambda: next((run for run in self.runs(job_id) if run["status"] == status), None),
@@ -121,7 +121,7 @@ class Platform:
 
 
 def eventually(
-    probe: Callable[[], T | None], seconds: float = 30, explain: Callable[[], str] = lambda: "the condition never held"
+    probe: Callable[[], T | None], seconds: float = 60, explain: Callable[[], str] = lambda: "the condition never held"
 ) -> T:
     """Call `probe` until its result is neither None nor False, and return the result.
 

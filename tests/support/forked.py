@@ -29,6 +29,10 @@ class ForkedService(Service):
         else:
             self.process = ForkedProcess(self.name, self.kind, self._stack_dir.registry, self.log, self._environment)
 
+    def await_ready(self, seconds: float = 180) -> None:
+        """As every service, but on a machine that may be full with tests."""
+        super().await_ready(seconds)
+
 
 class ForkedProcess(Process):
     def __init__(

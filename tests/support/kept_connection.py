@@ -16,12 +16,12 @@ import asyncpg
 
 from duebook_common.store.database import Connection
 
-_CONNECT_SECONDS = 5
+_CONNECT_SECONDS = 20
 _LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
 
 
 class KeptConnection:
-    def __init__(self, answer_seconds: float = 10) -> None:
+    def __init__(self, answer_seconds: float = 30) -> None:
         self._answer_seconds = answer_seconds
         self._runner, self._lock = asyncio.Runner(loop_factory=asyncio.new_event_loop), Lock()
         self._url = ""

@@ -37,6 +37,8 @@ _MEMORY, _MEMORY_BYTES = "/dev/shm", 6 << 30
 
 ServerInfo = dict[str, str]
 S = TypeVar("S", bound=Server)
+
+Server.start_seconds = RabbitMQ.start_seconds = 180  # the machine may be full with tests
 _running: list[Server] = []  # the shared servers that this process has started
 _lock: list[TextIO] = []
 _superuser = KeptConnection(answer_seconds=60)

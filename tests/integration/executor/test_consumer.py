@@ -13,6 +13,7 @@ from aio_pika.exceptions import PublishError
 
 from duebook_common.broker.messages import RunMessage
 from duebook_common.broker.topology import RUNS, dead_letter_queue, work_queue
+from duebook_executor import consumer
 from duebook_executor.acknowledgements import Settlement
 from duebook_executor.consumer import Consumer
 from support.bookkeeping import eventually
@@ -126,14 +127,15 @@ async def test_a_deleted_queue_is_declared_and_consumed_again(channel: AbstractC
 
 
 async def test_a_stopped_consumer_receives_no_more_and_can_still_settle(
-    channel: AbstractChannel, worker: Worker
+    channel: AbstractChannel, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(consumer, "_LAST_SETTLEMENTS_SECONDS", 60)
     await publish(channel, RunMessage(uuid4(), 1).encode())
     await eventually(has_length(worker.received, 1))
     await worker.consumer.stop_consuming()
     await publish(channel, RunMessage(uuid4(), 1).encode())
     closing = asyncio.create_task(worker.consumer.close())
-    await asyncio.sleep(0.1)  # closing waits up to a second for the last settlements
+    await asyncio.sleep(0.1)  # closing waits for the last settlements
     worker.may_end.set()
     await closing
     assert (len(worker.received), len(worker.ended)) == (1, 1)

@@ -22,6 +22,7 @@ from duebook_common.store.database import Clock, Pool
 from duebook_common.store.job_handling import handle_job
 from duebook_common.store.queue_handling import handle_queue
 from duebook_common.store.rows import load_runs
+from duebook_executor import deliveries
 from duebook_executor.acknowledgements import Settlement
 from duebook_executor.attempts import Attempts
 from duebook_executor.deliveries import Deliveries, ExecutorStopping
@@ -174,8 +175,9 @@ async def test_an_attempt_elsewhere_is_left_alone(pool: Pool, executor: Executor
 
 
 async def test_a_run_locked_by_another_executor_is_left_to_it(
-    pool: Pool, executor: Executor, other_locks: RunLocks
+    pool: Pool, executor: Executor, other_locks: RunLocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(deliveries, "_LOCK_SECONDS", 4)  # in which the other one records its start on a full machine
     run = await dispatched(pool, task="held")
     assert await other_locks.acquire([run.id]) == [True]
     received = asyncio.create_task(executor.receive(run))
