@@ -1,11 +1,13 @@
 """A folder that has lost its archives: nothing leaves the database that cannot be read back."""
 
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from duebook_common.archives import lines
 from duebook_common.archives.archiver import Archiver, NotArchived
 from duebook_common.archives.check import check_archives
 from duebook_common.archives.folder import Folder
@@ -48,21 +50,30 @@ async def archive_month(pool: Pool, folder: Path, month: int) -> Archive | None:
     return await archive(pool, folder)
 
 
-@pytest.mark.parametrize("owner", ["settle", "drop"])
-async def test_a_recorded_archive_that_was_lost_keeps_its_period(
-    pool: Pool, mount: Path, monkeypatch: pytest.MonkeyPatch, owner: str
-) -> None:
-    """The archiver was killed between the record and the removal, and the folder is not mounted when it goes on."""
-    born = await with_history(pool)
+async def recorded_but_present(
+    pool: Pool, mount: Path, monkeypatch: pytest.MonkeyPatch, owner: str = "drop"
+) -> datetime:
+    """A period whose archiver was killed between the record and the removal."""
+    born: datetime = await with_history(pool)
     with monkeypatch.context() as patch:
         kill(patch, departure, owner, after=False)
         with pytest.raises(Killed):
             await archive(pool, mount)
+    return born
+
+
+@pytest.mark.parametrize("owner", ["settle", "drop"])
+async def test_a_recorded_archive_that_was_lost_keeps_its_period(
+    pool: Pool, mount: Path, monkeypatch: pytest.MonkeyPatch, owner: str
+) -> None:
+    """The folder is not mounted when the next archiver goes on."""
+    born = await recorded_but_present(pool, mount, monkeypatch, owner)
     events = await events_of(pool, born)
     unmount(mount)
     for _ in range(2):
-        with pytest.raises(NotArchived, match=rf"the manifest is missing in {mount}; mount the folder, or bring"):
+        with pytest.raises(NotArchived, match=f"^{mount} has none of the archives"):
             await archive(pool, mount)
+    assert [*mount.iterdir()] == []
     assert await events_of(pool, born) == events > 0
     assert (await verify(pool, LONG_AGO)).breaches == []
     remount(mount)
@@ -72,6 +83,41 @@ async def test_a_recorded_archive_that_was_lost_keeps_its_period(
 
 async def events_of(pool: Pool, born: Any) -> int:
     return int(await pool.fetchval("SELECT count(*) FROM events WHERE born = $1", born))
+
+
+@pytest.mark.parametrize("lost", ["events-*", "manifest-*", "*"])
+async def test_a_recorded_archive_that_was_lost_is_written_again(
+    pool: Pool, mount: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """At another address, or where only some files are lost."""
+    born, other = await recorded_but_present(pool, mount, monkeypatch), tmp_path / "other"
+    [at] = await pool.fetch("SELECT digest, archived_at FROM archives")
+    if lost == "*":
+        other.mkdir()
+    else:
+        mount.rename(other)
+        for path in other.glob(f"*/{lost}"):
+            path.unlink()
+    assert await archive(pool, other) is not None
+    assert await pool.fetch("SELECT digest, archived_at FROM archives") == [at]
+    await must_have_left(pool, other, born)
+
+
+async def test_a_recorded_archive_that_cannot_be_written_again_keeps_its_period(
+    pool: Pool, mount: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files would be others: as by another version of the library that compresses them."""
+    born = await recorded_but_present(pool, mount, monkeypatch)
+    monkeypatch.setattr(lines, "_LEVEL", 1)
+    mount.rename(tmp_path / "volume")
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(NotArchived, match=rf"the manifest is missing in {other}; mount the folder, or bring"):
+        await archive(pool, other)
+    assert await events_of(pool, born) > 0
+    (tmp_path / "volume").rename(mount)
+    assert await archive(pool, mount) is not None
+    await must_have_left(pool, mount, born)
 
 
 async def test_an_archive_that_is_lost_while_rows_get_lines_keeps_its_events(

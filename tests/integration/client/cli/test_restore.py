@@ -111,7 +111,7 @@ async def waiting_session(pool: Pool, process: "Popen[str]") -> int:
     return int(session)
 
 
-async def test_an_archive_that_goes_while_it_is_loaded_is_not_called_a_fault_of_the_database(
+async def test_an_archive_that_goes_while_it_is_loaded_is_named(
     pool: Pool, program: Program, period: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where an erasure writes it anew, and deletes the old files."""

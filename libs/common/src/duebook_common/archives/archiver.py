@@ -5,7 +5,7 @@ Killed anywhere, the period is there or its archive is, and the next call goes o
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -84,7 +84,7 @@ class Archiver:
     async def _archive(self, alone: Connection, span: Span, period: Period) -> Archive:
         archived = await self._recorded(span)
         if archived is not None:
-            await self._must_be_readable(archived)  # perhaps it was written long ago
+            await self._write_again_if_lost(span, archived)
         else:
             try:
                 await self._must_have_earlier_archives()
@@ -112,12 +112,30 @@ class Archiver:
                 "archives back from a copy, or set DUEBOOK_ARCHIVE_URL to another address"
             )
 
+    async def _write_again_if_lost(self, span: Span, archived: Archive) -> None:
+        """Write a recorded archive once more if it is not as the log has it: the period is still here, and the same.
+
+        Raises NotArchived if it is still not as the log has it then.
+        """
+        if await self._fault(archived) is None:
+            return
+        if archived.erasures == 0:
+            await self._must_have_earlier_archives()
+            manifest = await self._export(span, archived)
+            content = encode(manifest)
+            if digest(content) == archived.digest:
+                await self.target.put(manifest_name(manifest.period, archived.digest), content)
+        await self._must_be_readable(archived)
+
     async def _must_be_readable(self, archived: Archive) -> None:
         """Raises NotArchived if the archive is not as the log has it: then its period must stay."""
+        if (fault := await self._fault(archived)) is not None:
+            raise NotArchived(f"{_says(fault)}; mount the folder, or bring the files back from a copy")
+
+    async def _fault(self, archived: Archive) -> ArchiveFault | None:
         async with acquire(self.pool) as db:
             recorded = [each for each in recorded_manifests(await chain(db)) if each.number == archived.number]
-        async for fault in check_archive(self.target, recorded):
-            raise NotArchived(f"{_says(fault)}; mount the folder, or bring the files back from a copy")
+        return await anext(check_archive(self.target, recorded), None)
 
     async def _recorded(self, span: Span) -> Archive | None:
         """The archive of the period, if the log has recorded it: only the rest is to be done."""
@@ -155,11 +173,14 @@ class Archiver:
             if seal is None or await departure.lock_seal(db, span.start) != seal:
                 raise NotArchived(f"another process has worked on the period {manifest.period}")
             await _may_leave(db, span, manifest)
-            archived = _archived(manifest, content, self.target.address, await db.fetchval(_NOW))
+            archived = _archived(manifest, content, self.target.address)
             return await record_archive(db, archived, manifest.link, self.actor)
 
-    async def _export(self, span: Span) -> Manifest:
-        """Write the files, and read them again: the rows are deleted after this. Raises NotArchived."""
+    async def _export(self, span: Span, recorded: Archive | None = None) -> Manifest:
+        """Write the files, and read them again: the rows are deleted after this. Raises NotArchived.
+
+        The manifest is that of a new archive, or of one that was `recorded`.
+        """
         async with acquire(self.pool) as db:
             last, sealed_at = await last_archive(db), await db.fetchval(_HORIZON)
             now = await db.fetchval(_NOW)
@@ -168,17 +189,17 @@ class Archiver:
         tables = {table: await exporter.export(table) for table in TABLES}
         events = tables["events"]
         manifest = Manifest(
-            number=last.number + 1,
-            link=last.link + 1,
+            number=recorded.number if recorded else last.number + 1,
+            link=recorded.link if recorded else last.link + 1,
             period=name,
             start=span.start,
             end=span.end,
-            previous=last.digest,
+            previous=recorded.previous if recorded else last.digest,
             events=events.lines,
             first=events.first,
             last=events.last,
             files=[file for table in tables.values() for file in table.files],
-            written_at=now,
+            written_at=recorded.archived_at if recorded else now,
         )
         faults = list(check_files(manifest, await file_states(self.target, manifest)))
         if faults:
@@ -205,7 +226,7 @@ async def _may_leave(db: Connection, span: Span, manifest: Manifest) -> None:
         raise NotArchived("mails about runs of the period have yet to be written")
 
 
-def _archived(manifest: Manifest, content: bytes, address: str, now: datetime) -> LogArchived:
+def _archived(manifest: Manifest, content: bytes, address: str) -> LogArchived:
     last = manifest.last
     return LogArchived(
         number=manifest.number,
@@ -219,5 +240,5 @@ def _archived(manifest: Manifest, content: bytes, address: str, now: datetime) -
         bytes=manifest.bytes,
         last_xid=None if last is None else last.xid,
         last_position=None if last is None else last.position,
-        at=now,
+        at=manifest.written_at,
     )
