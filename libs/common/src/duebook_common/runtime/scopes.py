@@ -51,8 +51,8 @@ MEANINGS: Mapping[Scope, str] = {
     Scope.SYSTEM_READ: "read services, executors, tasks, statistics and settings; no secret is among them",
     Scope.ERASE: "erase payloads, results and log lines for ever",
     Scope.KEYS: "make, list and revoke keys within its own scopes, and read who did what",
-    Scope.READ: "use every scope whose name ends with read",
-    Scope.WRITE: "use every scope whose name ends with write; neither erase nor keys",
+    Scope.READ: "use every scope that ends with read",
+    Scope.WRITE: "use every scope that ends with write; neither erase nor keys",
     Scope.ALL: "do everything, erase and keys included",
 }
 """What each scope lets a key do."""
