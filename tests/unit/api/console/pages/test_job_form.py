@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -7,9 +7,11 @@ from duebook_api.console.pages.job_fields import body_of, changes, values_of
 from duebook_api.console.pages.job_form import JobForm, faults_of, new_values
 from duebook_api.http.problems import Fault, Problem, invalid
 from duebook_api.schemas import views
+from duebook_api.schemas.bodies import JobBody
 from duebook_common.domain.definition import Cron, Rate
 from support.samples import a_definition
 
+NOW = datetime(2026, 11, 26, 2, tzinfo=UTC)
 JOB: dict[str, Any] = views.definition(
     a_definition(
         recurrence=Cron("0 2 * * *"),
@@ -51,6 +53,11 @@ def test_the_time_to_keep_runs_is_changed_or_left_to_the_installation() -> None:
 
 
 NEW = new_values("UTC")
+
+
+def test_a_new_job_begins_with_the_defaults_of_the_api() -> None:
+    given = JobBody.model_validate(body_of(NEW | {"name": "a"}))
+    assert given.definition(NOW) == JobBody(name="a").definition(NOW)
 
 
 @pytest.mark.parametrize(

@@ -91,9 +91,9 @@ class JobForm:
 
 
 def new_values(zone: str) -> dict[str, str]:
-    """A new job is mailed about what jobs are mailed about by default. Its task may choose its queue."""
+    """A new job has the defaults of the API: it runs once, at once. Its task may choose its queue."""
     ticked = {name: text for name, text in DEFAULTS.items() if name.startswith("notify_on_")}
-    return ticked | {"kind": "cron", "rule": "0 2 * * 1-5", "timezone": zone, "task": "log", "payload": "{}"}
+    return ticked | {"kind": "none", "timezone": zone, "task": "log", "payload": "{}"}
 
 
 def faults_of(problem: Problem, form: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
