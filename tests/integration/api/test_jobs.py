@@ -141,11 +141,12 @@ async def test_a_finished_one_off_moved_to_the_past_runs_once(api: Api) -> None:
     job = await api.create(scheduled_at=(api.deps.clock.now() + timedelta(seconds=30)).isoformat())
     path = f"/api/job/{job['id']}"
     api.pass_time(timedelta(seconds=40))
-    moved = {"scheduled_at": "2026-01-01T00:00:00Z"}
+    earlier = (api.deps.clock.now() - timedelta(days=30)).isoformat().replace("+00:00", "Z")
+    moved = {"scheduled_at": earlier}
     assert (await api.json(200, "PATCH", path, moved))["status"] == "active"  # the old time has run, the new one is due
     assert (await api.json(200, "PATCH", path, {"priority": 5}))["status"] == "finished"
     times = [run["nominal_at"] for run in await api.pages(f"{path}/runs", 10)]
-    assert sorted(times) == sorted(["2026-01-01T00:00:00Z", job["scheduled_at"]])
+    assert sorted(times) == [earlier, job["scheduled_at"]]
     assert (await api.json(200, "PATCH", path, {"scheduled_at": job["scheduled_at"]}))["status"] == "finished"
 
 

@@ -98,7 +98,8 @@ SKIP = {"timezone": "Europe/Berlin", "dst": {"gap": "skip"}}
 async def test_a_schedule_that_never_fires_is_refused_everywhere(api: httpx2.AsyncClient, schedule: Any) -> None:
     job = (await api.post("/api/job", json={"name": "n", "recurrence": "daily"})).json()
     new, path = {"name": "n", **schedule}, f"/api/job/{job['id']}"
-    window = {"from": "2026-11-24T00:00:00Z", "to": (datetime.now(UTC) + timedelta(days=9)).isoformat()}
+    now = datetime.now(UTC)
+    window = {"from": now.isoformat(), "to": (now + timedelta(days=9)).isoformat()}
     patch, create = {"job_id": job["id"], "patch": schedule}, {"create": new}
     for answer, root in [
         (await api.post("/api/job", json=new), ""),

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx2
@@ -70,10 +70,15 @@ async def watch(http: httpx2.AsyncClient, viewers: AsyncExitStack, api: Api) -> 
     assert {answer.status_code for answer in await asyncio.gather(*refreshes)} == {200}
 
 
-def left(api: Api) -> list[object]:
-    """What viewers leave behind while they are there."""
+def kept_answers() -> list[SharedAnswers]:
+    """All objects that keep answers now, also those of tests before, if one of these has failed."""
     gc.collect()
-    answers = [each for each in gc.get_objects() if isinstance(each, SharedAnswers) and len(each)]
+    return [each for each in gc.get_objects() if isinstance(each, SharedAnswers) and len(each)]
+
+
+def left(api: Api, of_others: Collection[int]) -> list[object]:
+    """What viewers leave behind while they are there."""
+    answers = [each for each in kept_answers() if id(each) not in of_others]
     streams = [each for each in gc.get_objects() if isinstance(each, EventStream)]
     busy = api.deps.pool.get_size() - api.deps.pool.get_idle_size()
     counts = [api.deps.feed.streams, api.deps.changes._pages, busy]
@@ -83,12 +88,13 @@ def left(api: Api) -> list[object]:
 async def test_closing_all_viewers_frees_all_that_they_have_taken(api: Api) -> None:
     async with served(api) as http:
         await http.get("/console")
-        before = len(asyncio.all_tasks())
+        before, of_others = len(asyncio.all_tasks()), {id(each) for each in kept_answers()}
         async with AsyncExitStack() as viewers:
             await watch(http, viewers, api)
 
         async def all_is_free() -> bool:
-            return not left(api) and len(asyncio.all_tasks()) <= before + 1  # the task of this test's timeout
+            # One task more is that of this test's timeout.
+            return not left(api, of_others) and len(asyncio.all_tasks()) <= before + 1
 
         await eventually(all_is_free)
         assert await api.deps.changes.step(api.deps.pool) == 0
