@@ -213,6 +213,17 @@ async def test_a_preview_of_a_thousand_times_does_not_block_the_event_loop(api: 
     assert min([await cpu_seconds() for _ in range(5)]) < 0.05
 
 
+@pytest.mark.parametrize("recurrence", ["none", "daily", {"every": "PT15M"}, {"cron": "0 2 1 1 *"}])
+async def test_a_preview_without_a_start_has_the_times_of_a_job_made_now(
+    api: httpx2.AsyncClient, recurrence: Any
+) -> None:
+    found = await preview(api, recurrence=recurrence, count=2)
+    made = (await api.post("/api/job?dry_run=true", json={"name": "n", "recurrence": recurrence})).json()
+    first, planned = (datetime.fromisoformat(times[0]) for times in (found["times"], made["times"]))
+    assert abs(planned - first) < timedelta(minutes=1)
+    assert not any(note.startswith(("scheduled_at is not", "It has no time after")) for note in found["notes"])
+
+
 async def test_a_preview_notes_max_runs_and_jitter(api: httpx2.AsyncClient) -> None:
     schedule = {
         "recurrence": {"every": "PT1H"},

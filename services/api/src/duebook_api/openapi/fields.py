@@ -202,7 +202,7 @@ _REQUESTS: dict[str, Described] = {
     "DeadLetterFilter.task": ("Only those of this task.", "http.request"),
     "DeadLetterFilter.queue": ("Only those of this queue.", "default"),
     "DeadLetterFilter.fingerprint": ("Only those with this fingerprint.", _FINGERPRINT),
-    "PreviewBody.after": ("The times after this instant, now unless given.", "2100-01-01T00:00:00Z"),
+    "PreviewBody.after": ("The times after this instant; unless given, from now on.", "2100-01-01T00:00:00Z"),
     "PreviewBody.count": ("How many times.", 10),
     "ForecastBody.filter": ("Which jobs; without it all active ones.", {"queue": "default"}),
     "ForecastBody.changes": ("Changes to try; nothing is changed.", [{"delete": _JOB}]),

@@ -1,6 +1,6 @@
 """Preview and forecast over HTTP."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter
@@ -17,7 +17,11 @@ from duebook_api.schemas import forecasts
 from duebook_api.schemas.first_times import must_name_a_time
 from duebook_api.schemas.schedules import PreviewBody
 from duebook_api.state.dependencies import Dependencies, dependencies
+from duebook_common.domain.definition import Definition
+from duebook_common.domain.schedule.nominal import next_after
 from duebook_common.runtime.scopes import Scope
+
+_INSTANT = timedelta(microseconds=1)
 
 router = APIRouter(prefix="/api/schedule", tags=["schedules"])
 
@@ -38,7 +42,13 @@ def _preview(body: PreviewBody, now: datetime) -> dict[str, Any]:
     """Raises Problem 422 if the schedule names no time at all."""
     definition = body.definition(now)
     must_name_a_time(definition)
-    return preview(definition, body.after or now, body.count)
+    return preview(definition, body.after or _begin(body, definition, now), body.count)
+
+
+def _begin(body: PreviewBody, definition: Definition, now: datetime) -> datetime:
+    """Now, or just before it if the schedule begins now with a time of its own, which is the first one then."""
+    begins_now = body.scheduled_at is None and next_after(definition, None) == now
+    return now - _INSTANT if begins_now else now
 
 
 @router.post("/forecast", openapi_extra=operation(Scope.JOBS_READ, ForecastBody), response_model=forecasts.Forecast)
