@@ -123,14 +123,15 @@ class Platform:
 def eventually(
     probe: Callable[[], T | None], seconds: float = 60, explain: Callable[[], str] = lambda: "the condition never held"
 ) -> T:
-    """Call `probe` until its result is neither None nor False, and return the result.
+    """Call `probe` until its result is neither None, False nor empty, and return the result. A number is a result.
 
     Raises AssertionError with the text of `explain` after that many seconds.
     """
     deadline = time.monotonic() + seconds
     while True:
         result = probe()
-        if result is not None and result is not False:
+        if result or (result == 0 and result is not False):
+            assert result is not None
             return result
         if time.monotonic() > deadline:
             raise AssertionError(f"after {seconds:.0f} s: {explain()}")
