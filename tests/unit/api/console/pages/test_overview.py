@@ -126,7 +126,7 @@ def test_a_queue_shows_what_it_has_finished_in_the_last_hour() -> None:
     view = queue | {"name": "mail", "oldest_due_at": NOW - timedelta(minutes=7), "pause": None}
     items = [an_item(NOW - timedelta(minutes=4), {"succeeded": 5}, "mail"), an_item(NOW, {"succeeded": 9}, "other")]
     [row] = queue_rows([view], items, TIMES)
-    assert (row.waiting, row.oldest) == (3, "7 min")
+    assert (row.due_or_waiting, row.oldest) == (3, "7 min")
     assert "last hour: 5" in row.last_hour
 
 

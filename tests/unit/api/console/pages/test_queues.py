@@ -22,7 +22,7 @@ def queue(name: str = "mail", **numbers: Any) -> dict[str, Any]:
 def test_the_sentence_sums_what_waits_and_runs() -> None:
     pause = {"paused_by": "ops", "reason": "provider down", "since": NOW}
     page = queues_page([queue(waiting=2, due=1, pause=pause), queue("default", running=1)], None, None, TIMES)
-    assert page.sentence == "2 queues; 3 runs wait, 1 is running. 1 queue is paused."
+    assert page.sentence == "2 queues; 3 runs are due or wait, 1 is running. 1 queue is paused."
     assert [row.status for row in page.rows] == ["paused", "active"]
 
 

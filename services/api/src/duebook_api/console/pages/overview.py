@@ -56,7 +56,7 @@ class Cause:
 @dataclass(frozen=True, slots=True)
 class QueueRow:
     name: str
-    waiting: int
+    due_or_waiting: int
     oldest: str
     running: int
     executors: int
@@ -176,7 +176,7 @@ def _queue_row(queue: Mapping[str, Any], items: Items, times: Times) -> QueueRow
     oldest = queue["oldest_due_at"]
     return QueueRow(
         name=queue["name"],
-        waiting=queue["due"] + queue["waiting"] + queue["dispatched"],
+        due_or_waiting=queue["due"] + queue["waiting"] + queue["dispatched"],
         oldest=short_duration(times.now - oldest) if oldest and oldest < times.now else "–",
         running=queue["running"],
         executors=queue["executors"],

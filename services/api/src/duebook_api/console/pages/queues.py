@@ -65,7 +65,7 @@ def queues_page(
 def _sentence(queues: Sequence[Mapping[str, Any]]) -> str:
     waiting = sum(each["due"] + each["waiting"] + each["dispatched"] for each in queues)
     running, paused = sum(each["running"] for each in queues), sum(each["pause"] is not None for each in queues)
-    wait = "waits" if waiting == 1 else "wait"
+    wait = "is due or waits" if waiting == 1 else "are due or wait"
     runs = "is running" if running == 1 else "are running"
     rest = f" {quantity(paused, 'queue')} {'is' if paused == 1 else 'are'} paused." if paused else ""
     return f"{quantity(len(queues), 'queue')}; {quantity(waiting, 'run')} {wait}, {count(running)} {runs}.{rest}"
