@@ -52,7 +52,7 @@ class _LateRefresh:
         await expect(self._page.locator("live-switch button")).to_have_attribute("data-state", "paused")
 
 
-async def test_a_refresh_that_arrives_while_a_row_is_selected_is_made_up_for(console: Console) -> None:
+async def test_a_refresh_that_arrives_while_a_row_is_selected_comes_later(console: Console) -> None:
     page = await console.page("/console/jobs")
     await is_live(page)
     refresh = _LateRefresh(page)

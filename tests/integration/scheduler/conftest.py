@@ -6,6 +6,6 @@ from duebook_scheduler import dispatch_decisions
 
 
 @pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+def _long_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
     """One pass decides all that it has found, however long the machine lets it wait meanwhile."""
     monkeypatch.setattr(dispatch_decisions, "_DECIDING_SECONDS", 60)

@@ -16,6 +16,6 @@ async def loop() -> AsyncIterator[TaskLoop]:
 
 
 @pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+def long_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     """A task that stops when it is asked to has the time for it, on a full machine too."""
     monkeypatch.setattr(execution, "STOP_SECONDS", 10)

@@ -37,7 +37,7 @@ async def none_is_abandoned(loop: TaskLoop) -> None:
 # Timeouts
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("long_stop")
 async def test_a_task_that_takes_too_long_is_cancelled(loop: TaskLoop) -> None:
     signals = Signals()
 
@@ -77,7 +77,7 @@ async def test_a_plain_task_that_takes_too_long_is_given_up(loop: TaskLoop) -> N
     await loop.check(0)
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("long_stop")
 async def test_a_plain_task_that_looks_whether_it_is_cancelled_is_not_given_up(loop: TaskLoop) -> None:
     begun = threading.Event()
 
