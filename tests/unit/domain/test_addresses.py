@@ -1,10 +1,11 @@
 """One grammar for e-mail addresses: what is accepted can be mailed, the rest is refused with its reason."""
 
+import idna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duebook_common.domain.addresses import is_address, mailable
+from duebook_common.domain.addresses import _has_one_direction, is_address, mailable
 
 LONGEST_DOMAIN = f"{'d' * 63}.{'d' * 63}.{'d' * 61}"  # 189 characters
 
@@ -23,6 +24,8 @@ LONGEST_DOMAIN = f"{'d' * 63}.{'d' * 63}.{'d' * 61}"  # 189 characters
         ("ops@例え.テスト", "ops@xn--r8jz45g.xn--zckzah"),
         ("ops@\uff45\uff58ample.com", "ops@example.com"),
         ("ops@xn--exmple-cua.com", "ops@xn--exmple-cua.com"),
+        ("ops@\u05d0\u05b0.com", "ops@xn--7cb7d.com"),
+        ("ops@\u0627\u0661.com", "ops@xn--mgb0j.com"),
         (f"{'x' * 64}@example.com", f"{'x' * 64}@example.com"),
         (f"{'x' * 64}@{LONGEST_DOMAIN}", f"{'x' * 64}@{LONGEST_DOMAIN}"),
     ],
@@ -63,6 +66,8 @@ def test_an_address_is_mailed_in_its_ascii_form(text: str, mailed: str) -> None:
         ("a@exa\u200dmple.com", "xn--"),
         ("a@exa\u2028mple.com", "xn--"),
         ("a@\u0301a.com", "xn--"),
+        ("a@\u0661.com", "xn--"),  # an Arabic digit alone
+        ("a@\u0627a.com", "xn--"),
         (f"{'x' * 64}@d{LONGEST_DOMAIN}", "characters; at most 254"),
         ("a@" + "d." * 5000 + "com", "characters; at most 254"),
     ],
@@ -83,3 +88,12 @@ def test_what_is_accepted_is_plain_ascii(text: str) -> None:
         assert not set(mailed) & set(' ,;<>()[]"\\:')
         assert len(mailed) <= 254
         assert mailable(mailed) == mailed
+
+
+@given(st.text(alphabet="\u05d0\u05b0\u0627\u0661\u06f11-a", min_size=1))
+def test_the_directions_of_a_label_are_those_that_idna_allows(label: str) -> None:
+    try:
+        allowed = idna.check_bidi(label)
+    except idna.IDNABidiError:
+        allowed = False
+    assert _has_one_direction(label) == allowed

@@ -4,12 +4,14 @@ It is narrower than RFC 5321: no quoted part before the @, no IP address after i
 """
 
 import re
-from unicodedata import category, normalize
+from unicodedata import bidirectional, category, normalize
 
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
 _LONGEST_LOCAL, _LONGEST_LABEL, _LONGEST = 64, 63, 254
 _ALPHABETIC = frozenset({"Ll", "Lo", "Lm", "Mn", "Mc", "Nd"})  # IDNA 2008 allows these categories, with few exceptions
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})  # Hebrew and Arabic letters, Arabic digits
+_IN_RIGHT_TO_LEFT = _RIGHT_TO_LEFT | {"EN", "ES", "CS", "ET", "ON", "BN", "NSM"}
 _SHOWN = 100
 
 
@@ -79,7 +81,18 @@ def _is_international(label: str) -> bool:
     """Whether IDNA allows this label of a domain that is not ASCII."""
     mapped = _mapped(label)
     spelled = all(char == "-" or category(char) in _ALPHABETIC for char in mapped)
-    return spelled and mapped != "" and category(mapped[0])[0] != "M" and mapped[2:4] != "--"
+    begins = mapped != "" and category(mapped[0])[0] != "M"
+    return spelled and begins and mapped[2:4] != "--" and _has_one_direction(mapped)
+
+
+def _has_one_direction(label: str) -> bool:
+    """Whether RFC 5893 allows what the label has of characters that are written from right to left."""
+    kinds = [bidirectional(char) for char in label]
+    if not _RIGHT_TO_LEFT & set(kinds):
+        return True
+    last = next((kind for kind in reversed(kinds) if kind != "NSM"), "")
+    ends = last in _RIGHT_TO_LEFT | {"EN"} and not {"EN", "AN"} <= set(kinds)
+    return kinds[0] in {"R", "AL"} and ends and set(kinds) <= _IN_RIGHT_TO_LEFT
 
 
 def _ascii_domain(domain: str) -> str:
