@@ -46,12 +46,12 @@ def test_many_recipients_and_forged_names_harm_no_other_client(platform: Platfor
         platform.api.post("/api/job/batch", json={"jobs": jobs}).raise_for_status()
         eventually(lambda: len(of_flood(smtp)) >= 20)
         flooded, sent_meanwhile = victim.seconds(), len(of_flood(smtp))
-        eventually(lambda: held(platform) == (JOBS - 10) * RECIPIENTS, 60, lambda: f"{held(platform)} mails are held")
+        eventually(lambda: held(platform) == (JOBS - 10) * RECIPIENTS, 240, lambda: f"{held(platform)} mails are held")
     print(f"alone {alone:.3f} s, under the flood {flooded:.3f} s, silence {silence.seconds:.3f} s")
     assert sent_meanwhile < 5 * RECIPIENTS  # the victim's mail did not wait for half of the others
     assert silence.seconds < silence.limit
     assert metric(platform, "process_resident_memory_bytes") < 200 * MIB
-    eventually(lambda: len(of_flood(smtp)) == 10 * RECIPIENTS, 60, lambda: f"{len(of_flood(smtp))} mails were sent")
+    eventually(lambda: len(of_flood(smtp)) == 10 * RECIPIENTS, 240, lambda: f"{len(of_flood(smtp))} mails were sent")
     for mail in of_flood(smtp):
         assert {*mail.keys()} <= HEADERS
         assert "= ?utf-8?" in mail["Subject"]
