@@ -73,7 +73,10 @@ async def wait_in_thread(event: threading.Event) -> None:
 
 async def close_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Stop and close a loop of tasks. An executor never does that; a test must leave nothing behind."""
+    begun = threading.Event()  # its thread may not have come to run it yet
+    loop.call_soon_threadsafe(begun.set)
     loop.call_soon_threadsafe(loop.stop)
+    await wait_in_thread(begun)
     while loop.is_running():
         await asyncio.sleep(0)
     loop.close()

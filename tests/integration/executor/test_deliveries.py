@@ -58,7 +58,7 @@ class Executor:
         self.deliveries = Deliveries(pool, clock, queries, self.attempts, ACTOR, MINUTE)
 
     async def receive(self, run: Run, *, from_dead_letters: bool = False) -> Settlement:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             message = RunMessage(run.id, run.dispatch)
             return await self.deliveries.receive(message, from_dead_letters=from_dead_letters)
 

@@ -88,7 +88,7 @@ async def test_writes_keep_their_order_while_the_connection_is_blocked() -> None
                 payload = payload[size:]
 
     broker = asyncio.create_task(read_frames())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await asyncio.gather(*waiting)
     await asyncio.sleep(0)
     broker.cancel()

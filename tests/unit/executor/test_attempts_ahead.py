@@ -46,7 +46,7 @@ class Executor:
 
     async def start(self, instant: datetime, dispatch: int = 1, **of_run: Any) -> Any:
         """Start an attempt in the slot, as a delivery does."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self.attempts.slots.acquire()
         run = opened(uuid4(), a_dispatch(instant, task="t", **of_run))
         return await started(self.attempts, Assignment(replace(run, dispatch=dispatch), a_definition(task="t"), None))
@@ -154,7 +154,7 @@ async def test_an_attempt_that_is_cancelled_before_its_instant_never_begins() ->
     await attempt.work
     assert [type(command) for command in executor.recorder.commands] == [ConfirmCancel]
     assert executor.began == []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await executor.attempts.slots.acquire()
 
 
@@ -169,7 +169,7 @@ async def test_an_attempt_releases_its_slot_before_its_outcome_is_recorded() -> 
     executor.attempts = attempts_with(executor.recorder, executor._task, slots=1)
     executor.attempts._outcomes._process = end_later
     attempt = await executor.start(datetime.now(UTC) - MINUTE)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await executor.attempts.slots.acquire()
     assert not attempt.work.done()
     may_record.set()

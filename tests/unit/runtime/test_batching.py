@@ -45,7 +45,7 @@ async def test_items_that_follow_a_batch_closely_are_gathered_until_they_are_eno
     processor = Processor()
     processor.released.set()
     batcher = Batcher(processor.process, interval=60, enough=3)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await batcher.submit(1) == 10, "the first is processed at once"
         assert await asyncio.gather(*map(batcher.submit, (2, 3, 4))) == [20, 30, 40]
         assert await asyncio.gather(*map(batcher.submit, (5, 6, 7, 8))) == [50, 60, 70, 80]
@@ -104,7 +104,7 @@ async def test_a_wrong_number_of_results_is_an_error(results: list[int]) -> None
         return results
 
     batcher: Batcher[int, int] = Batcher(process)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         for item in (1, 2):
             with pytest.raises(ValueError, match="zip"):
                 await batcher.submit(item)
@@ -121,7 +121,7 @@ async def test_a_connection_lost_during_a_batch_fails_it_and_not_the_next() -> N
         return list(items)
 
     batcher: Batcher[int, int] = Batcher(process)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         with pytest.raises(ConnectionError):
             await batcher.submit(1)
         assert await batcher.submit(2) == 2
@@ -130,7 +130,7 @@ async def test_a_connection_lost_during_a_batch_fails_it_and_not_the_next() -> N
 async def test_wait_idle_returns_once_no_item_is_left() -> None:
     processor = Processor()
     batcher = Batcher(processor.process)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await batcher.wait_idle()
         submitter = asyncio.create_task(batcher.submit(1))
         await processor.started.wait()
@@ -146,6 +146,6 @@ async def test_items_with_one_identity_never_share_a_batch() -> None:
     processor = Processor()
     batcher: Batcher[int, int] = Batcher(processor.process, identity=lambda item: item)
     processor.released.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await asyncio.gather(*map(batcher.submit, (1, 2, 1, 3, 1))) == [10, 20, 10, 30, 10]
     assert processor.batches == [[1, 2, 3], [1], [1]]

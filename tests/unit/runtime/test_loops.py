@@ -37,7 +37,7 @@ async def run_until(loop: Coroutine[Any, Any, None], reached: Callable[[], Await
     """Run the loop until `reached` returns; the loop must not have ended by itself."""
     task = asyncio.create_task(loop)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await reached()
     finally:
         assert not task.done()
@@ -134,7 +134,7 @@ async def test_a_cancelled_error_without_a_cancel_request_is_a_lost_connection()
 
 async def test_waiting_ends_with_the_event_or_after_the_time() -> None:
     event = asyncio.Event()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await wait_until_set(event, 0)
         await wait_until_set(event, -1)
         event.set()
@@ -151,7 +151,7 @@ async def test_a_loop_that_ends_is_a_crash_of_its_service() -> None:
     for loop in (returns(), raises()):
         loops = Loops()
         loops.start("short", loop)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await loops.crashed.wait()
 
 
