@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count, product
-from pathlib import Path
 from random import Random
 from threading import Event, Thread
 from typing import Any
@@ -24,6 +23,7 @@ from support.counting import check_statistics
 from support.faults import Clocks, Faults, Partitions, note_queues
 from support.fleet import Platform, eventually
 from support.load import Load, launch, mix
+from support.servers import private_path
 from support.smtp_server import Mailbox
 
 _FAULTS = int(os.environ.get("DUEBOOK_TEST_FAULTS", "8"))
@@ -36,10 +36,13 @@ _POLICIES = list(
 
 
 @pytest.fixture
-def platform(stack: Stack, smtp: Mailbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+def clocks() -> Clocks:
+    return Clocks(private_path())  # also the user of PostgreSQL must be able to read it
+
+
+@pytest.fixture
+def platform(stack: Stack, smtp: Mailbox, clocks: Clocks, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
     """Services on servers that may break; `executor-0` reaches them over ways that can be closed."""
-    clocks = Clocks(tmp_path)
-    tmp_path.chmod(0o755)
     assert isinstance(stack.postgres, Server)
     own = {**stack.postgres.environment(), **clocks.environment("postgres")}
     monkeypatch.setattr(stack.postgres, "environment", lambda: own)
@@ -51,8 +54,18 @@ def platform(stack: Stack, smtp: Mailbox, tmp_path: Path, monkeypatch: pytest.Mo
         yield platform
 
 
+def test_a_step_of_the_clock_reaches_postgresql(platform: Platform, clocks: Clocks) -> None:
+    """Otherwise the fault below would be none."""
+    if not clocks.available:
+        pytest.skip("libfaketime is not installed")
+    for seconds in (100, -100):
+        clocks.step("postgres", seconds)
+        [(now,)] = platform.query("SELECT extract(epoch FROM clock_timestamp())::float")
+        assert abs(now - time.time() - seconds) < 50
+
+
 def test_random_faults_on_everything_lose_nothing(
-    platform: Platform, stack: Stack, smtp: Mailbox, tmp_path: Path
+    platform: Platform, stack: Stack, smtp: Mailbox, clocks: Clocks
 ) -> None:
     load, random = Load(platform), Random(_SEED)
     urls = {name: url for name, url in stack.environment.items() if name != "DUEBOOK_SMTP_URL"}
@@ -63,7 +76,7 @@ def test_random_faults_on_everything_lose_nothing(
         reached.await_ready()
         note_queues(stack)
         series = _series(platform)
-        with Faults(stack, platform, smtp, Clocks(tmp_path), ways) as faults, _submitting(load):
+        with Faults(stack, platform, smtp, clocks, ways) as faults, _submitting(load):
             while len(faults.history) < _FAULTS:
                 faults.inflict(random)
                 time.sleep(random.uniform(0, 1))  # not a wait for a fact: the load between two faults
