@@ -32,6 +32,8 @@ from duebook_executor.builtin.http_request import http_request_task
         "http://[::1/",
         "http://[fe80::1%25lo]/",
         "http://①②⑦.0.0.1/",
+        "http://-h/",
+        "http://a.h-/",
         "http://h/" + "x" * 2040,
         "http://h/" + "ä" * 400,
     ],
@@ -49,7 +51,7 @@ def test_a_password_in_a_url_is_refused_as_such() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["http://h", "HTTPS://h:8443/a?b=c@d#e", "http://[::1]:80/", "http://exämple.com/ä", "http://h?x=1"],
+    ["http://h", "HTTPS://h:8443/a?b=c@d#e", "http://[::1]:80/", "http://exämple.com/ä", "http://h?x=1", "http://a-b/"],
 )
 def test_a_valid_url_is_accepted(url: str) -> None:
     assert HttpRequest(url=url).url == url

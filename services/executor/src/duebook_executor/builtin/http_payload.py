@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 _URL_BYTES = 2048
 # The patterns are part of the JSON Schema too, so that the API refuses a job whose requests could not be sent.
 _CHAR = r"[^\s\x00-\x2c\x2e\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]"  # of ASCII letters, digits, - and _
-_END = _CHAR.replace(r"\x2c\x2e", r"\x2e")  # the same without -
+_END = r"[^\s\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]"  # the same without -
 _LABEL = rf"{_END}({_CHAR}{{0,61}}{_END})?"
 _HOST = rf"({_LABEL}(\.{_LABEL})*\.?|\[[^\s\x00-\x1f\x7f/?#@\\%\]]+\])"
 _LONGEST_HOST = 253
