@@ -53,4 +53,4 @@ def test_a_lineage_in_json_is_that_of_the_api(capsys: pytest.CaptureFixture[str]
 
 def test_the_age_is_written_as_a_duration() -> None:
     dead = {"id": "a", "age": "PT3H2M1.123456S"}
-    assert dead_letters.in_words(dead) == {"id": "a", "age": "3 h 2 min"}
+    assert dead_letters.with_age_in_words(dead) == {"id": "a", "age": "3 h 2 min"}

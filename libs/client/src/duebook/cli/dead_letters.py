@@ -78,7 +78,7 @@ def list_dead_letters(
     with connect() as api:
         pages = api.pages("/api/dead-letter", limit + 1, **filters.fields(api), **search.fields())
         found = output.take_matching(pages, limit, to_the_end=to_the_end)
-        output.print_list(found if fmt is Format.JSON else list(map(in_words, found)), _COLUMNS, fmt)
+        output.print_list(found if fmt is Format.JSON else list(map(with_age_in_words, found)), _COLUMNS, fmt)
 
 
 @app.command("show")
@@ -86,10 +86,10 @@ def show_dead_letter(run_id: RunId, fmt: Output = Format.TABLE) -> None:
     """Show a dead letter with its error, payload and lineage."""
     with connect() as api:
         found = api.get(resource_path("dead-letter", run_id))
-        output.print_item(found if fmt is Format.JSON else in_words(found), fmt)
+        output.print_item(found if fmt is Format.JSON else with_age_in_words(found), fmt)
 
 
-def in_words(dead_letter: Mapping[str, Any]) -> dict[str, Any]:
+def with_age_in_words(dead_letter: Mapping[str, Any]) -> dict[str, Any]:
     """The dead letter for a table: its age is text that people read."""
     return {**dead_letter, "age": short_duration(duration(dead_letter["age"]))}
 

@@ -25,7 +25,7 @@ _LIST = """
 SELECT key_id, name, scopes, created_at, created_by, expires_at, last_used_at, revoked_at FROM keys
 ORDER BY created_at, key_id
 """
-_SCOPES = "\n".join(["\b", "A scope lets a key", *(f"  {scope:18}  {text}" for scope, text in MEANINGS.items())])
+_SCOPES_TEXT = "\n".join(["\b", "A scope lets a key", *(f"  {scope:18}  {text}" for scope, text in MEANINGS.items())])
 _TIMES = ("created_at", "expires_at", "last_used_at", "revoked_at")
 
 
@@ -37,7 +37,7 @@ def _lifetime(text: str) -> timedelta:
     return lifetime
 
 
-@app.command("create", epilog=_SCOPES)
+@app.command("create", epilog=_SCOPES_TEXT)
 def create_key(
     name: Annotated[str, typer.Option(help="The owner or purpose of the key.")],
     scope: Annotated[

@@ -53,7 +53,7 @@ _PROBLEM: Schema = {
         },
     },
 }
-_KEY = "\n".join(["A scope lets a key", "", *(f"* `{scope}`: {meaning}" for scope, meaning in MEANINGS.items())])
+_SCOPES_TEXT = "\n".join(["A scope lets a key", "", *(f"* `{scope}`: {text}" for scope, text in MEANINGS.items())])
 _EVENT_STREAM = 'id: 758-2-94d24dc0\nevent: JobPaused\ndata: {"position":"758-2-94d24dc0","stream":"job-…"}\n\n'
 _UNNAMED = "Successful Response"  # FastAPI's description of an answer without one
 
@@ -71,7 +71,7 @@ def openapi(app: FastAPI) -> Schema:
         components = document.setdefault("components", {})
         schemas = components.setdefault("schemas", {})
         _add_schemas(schemas)
-        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": _KEY}}
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": _SCOPES_TEXT}}
         for method, path, operation in _operations(document):
             _describe_parameters(f"{method.upper()} {path}", operation)
             _describe_body(operation)
