@@ -110,10 +110,10 @@ def _run(line: LedgerLine, names: _JobNames) -> Run:
     )
 
 
-async def missing_run(db: Connection, run_id: UUID) -> Problem:
-    """Problem 410 if the run is archived, else 404."""
+async def missing_run(db: Connection, run_id: UUID, what: str = "run") -> Problem:
+    """Problem 410 if the run is archived, else 404: there is no `what` with this id."""
     line = (await load_lines(db, [run_id])).get(run_id)
-    return not_found(f"run {run_id}") if line is None else archived(f"run {run_id}", line.period)
+    return not_found(f"{what} {run_id}") if line is None else archived(f"run {run_id}", line.period)
 
 
 async def must_not_be_archived(db: Connection, run_id: UUID) -> None:

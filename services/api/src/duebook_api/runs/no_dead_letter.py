@@ -3,12 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from duebook_api.history.archived import archived
-from duebook_api.http.problems import Problem, not_found
+from duebook_api.history.archived import missing_run
+from duebook_api.http.problems import Problem
 from duebook_api.schemas.phrases import acting, event_time, with_reason
 from duebook_common.domain.run.events import stream
 from duebook_common.store.database import Connection
-from duebook_common.store.ledger_lines import load_lines
 
 _STATUS = "SELECT status FROM runs WHERE run_id = $1"
 _LAST_END = """
@@ -22,8 +21,7 @@ async def no_dead_letter(db: Connection, run_id: UUID) -> Problem:
     """Problem 404 about a run that is no dead letter, 410 if the run is archived."""
     status = await db.fetchval(_STATUS, run_id)
     if status is None:
-        line = (await load_lines(db, [run_id])).get(run_id)
-        return not_found(f"dead letter {run_id}") if line is None else archived(f"run {run_id}", line.period)
+        return await missing_run(db, run_id, "dead letter")
     now = f"its status is {status}"
     end: Any = await db.fetchrow(_LAST_END, stream(run_id))
     if end is None:
