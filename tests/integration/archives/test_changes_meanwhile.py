@@ -18,7 +18,7 @@ from support.api_app import Api
 from support.archiver import LONG_AGO, end_period
 from support.archives import ANY_AGE, LATER
 from support.contents import read_the_log, tables_with
-from support.secret_archives import ACTOR, all_archives, faults, files_with, rewrite
+from support.secret_archives import ACTOR, all_archives, content_of, faults, files_with, rewrite
 from support.secret_runs import SECRET, must_agree, run_with_secrets
 
 Change = Callable[[Api, str, str], Awaitable[None]]
@@ -73,6 +73,8 @@ async def test_a_change_in_the_middle_loses_nothing(
     assert [archive.events > 0 for archive in await all_archives(pool)] == [kept == 0]
     assert await faults(pool, folder) == []
     assert (await verify(pool, LONG_AGO)).breaches == []
+    if kept == 0 and change is not erase_job:
+        assert await lines_with(folder, runs[1]["id"], SECRET) != [], "nobody has erased it"
     if change in {erase_job, erase_run}:
         await must_be_erased(api, folder, job["id"], runs[0]["id"], whole=change is erase_job)
     await must_agree(api)
@@ -101,5 +103,12 @@ async def must_be_erased(api: Api, folder: Target, job_id: str, run_id: str, *, 
     if whole:
         assert await files_with(folder, SECRET) == []
         assert await tables_with(api.deps.pool, SECRET) == set()
+    assert await lines_with(folder, run_id, SECRET) == []
     shown = await api.json(200, "GET", f"/api/run/{run_id}")
     assert shown["erased_at"] is not None
+
+
+async def lines_with(folder: Target, *texts: str) -> list[bytes]:
+    """The lines of archives that have all these texts."""
+    lines = [line for name in await folder.names() for line in (await content_of(folder, name)).splitlines()]
+    return [line for line in lines if all(text.encode() in line for text in texts)]
