@@ -23,7 +23,8 @@ from support.leaving import all_periods
 from support.load import launch
 
 _JOBS = 100  # of each period
-# Facts about a period on its way out: the scheduler is killed as soon as one holds.
+# Facts about a period on its way out: the scheduler is killed soon after one holds, at whatever step it is by then.
+# That it goes on wherever it was killed is certain in `integration/archives/test_archiver_faults.py` alone.
 _LEAVING = "SELECT EXISTS (SELECT FROM periods WHERE status IN ('closed', 'leaving'))"
 _MOMENTS = {
     "it was sealed": (  # or, where the look came late, its archive is recorded too
