@@ -17,7 +17,7 @@ it, unless `DUEBOOK_URL` names another server than that file: `make up` writes i
 * A `JOB` is the id of a job, or its name if no other job has it; the message lists the jobs if several have it.
 * `-o table` or `-o json` chooses the form of what a command prints. Data goes to stdout, remarks to stderr.
   In a list an `error` is cut; `show` and JSON have all of it.
-* Exit codes: 0 success, 1 failure, 2 wrong usage, 3 not found.
+* Exit codes: 0 success, 1 failure, 2 wrong usage, 3 not found, or not in the database any more.
 * A file of `--file`, `--changes` or `@FILE` is JSON or YAML.
 * A time is RFC 3339 with an offset (`2026-11-24T02:00:00+01:00`), or relative: `'in 90s'`, `'3d ago'`.
 * A duration is `90s`, `5m`, `1h30m`, `2d`, or ISO 8601: `PT90S`.

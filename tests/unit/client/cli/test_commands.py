@@ -208,6 +208,7 @@ def test_a_key_file_that_cannot_be_read_is_named() -> None:
             3,
             ["there is no queue 'x'; `duebook queue list` lists all"],
         ),
+        (ApiError(410, "archived", "it has left"), 3, ["it has left"]),
         (NotFound("there is none"), 3, ["there is none"]),
         (Failure("it broke"), 1, ["it broke"]),
     ],

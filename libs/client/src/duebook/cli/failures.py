@@ -34,7 +34,7 @@ EXPECTED = (ClientError, NotFound, Failure, Ambiguous)
 def exit_code(error: Exception) -> int:
     if isinstance(error, Ambiguous):
         return USAGE
-    missing = isinstance(error, NotFound) or (isinstance(error, ApiError) and error.status == 404)
+    missing = isinstance(error, NotFound) or (isinstance(error, ApiError) and error.status in (404, 410))
     return NOT_FOUND if missing else FAILURE
 
 

@@ -144,7 +144,8 @@ class AsyncClient:
 
         It follows the log for ever, or with `follow=False` up to its end; a new event is seen within `interval`
         seconds. An outage is waited for. Keep the `position` of the last event that you have processed, to continue
-        after it. Filters are `type`, `job_id`, `run_id` and `actor`. Raises Gone if the log lost the position.
+        after it. Filters are `type`, `job_id`, `run_id` and `actor`. Raises Gone if the log has no event at the
+        position, or not all events after it.
         """
         from duebook.client.feed import Position, endless  # noqa: PLC0415 - see `_PARTS`
 

@@ -60,7 +60,11 @@ class Conflict(ApiError):
 
 
 class Gone(ApiError):
-    """410: the log lost this position of an event, after a restore of the database; `detail` says how to resume."""
+    """410: it is not in the database any more. `code` says why, `detail` says what to do.
+
+    `archived`: only an archive has this run, this job or the events after this position. `position_gone`: the log has
+    no event at this position, because its database was restored.
+    """
 
 
 class TooManyRequests(ApiError):

@@ -21,7 +21,7 @@ class Position:
     """Whether there are more events at once."""
 
     def read(self) -> Call[list[Event]]:
-        """The next events, none if there are no newer ones; raises Gone if the log lost the position."""
+        """The next events, none if there are no newer ones; raises Gone if it cannot resume after the position."""
         query = {"after": self.after, "limit": 200, **self.filters}
         page = yield from send(Request("GET", "/api/events", query), Feed.model_validate)
         self.after, self.behind = page.position, page.next_cursor is not None
