@@ -28,6 +28,7 @@ settings.load_profile("steady")
 
 def pytest_configure(config: pytest.Config) -> None:
     timezones.pin()
+    servers.allow_slow_starts()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job and its children ignore it
     for name in [name for name in os.environ if name.startswith("DUEBOOK_") and not name.startswith("DUEBOOK_TEST_")]:
         del os.environ[name]  # no test may reach what a developer's shell names

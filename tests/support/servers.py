@@ -38,10 +38,14 @@ _MEMORY, _MEMORY_BYTES = "/dev/shm", 6 << 30
 ServerInfo = dict[str, str]
 S = TypeVar("S", bound=Server)
 
-Server.start_seconds = RabbitMQ.start_seconds = 180  # the machine may be full with tests
 _running: list[Server] = []  # the shared servers that this process has started
 _lock: list[TextIO] = []
 _superuser = KeptConnection(answer_seconds=60)
+
+
+def allow_slow_starts() -> None:
+    """From now on a server that this process starts may take three minutes: the machine may be full with tests."""
+    Server.start_seconds = RabbitMQ.start_seconds = 180
 
 
 def open_session() -> None:
