@@ -125,19 +125,26 @@ async def test_an_attempt_is_known_by_its_run_until_it_has_ended() -> None:
     assert attempts.running == {}
 
 
-async def test_a_drain_waits_for_attempts_and_releases_the_late_ones() -> None:
+async def test_a_drain_waits_for_attempts() -> None:
     recorder, gate = MemoryRecorder(), asyncio.Event()
 
-    async def wait_at_gate(name: str) -> str:
-        await (gate if name == "soon" else asyncio.Event()).wait()
-        return name
+    async def wait_at_gate() -> None:
+        await gate.wait()
 
     attempts = attempts_with(recorder, wait_at_gate)
-    for name in ("soon", "late"):
-        await started(attempts, an_assignment(payload=name))
+    await started(attempts, an_assignment())
     asyncio.get_running_loop().call_soon(gate.set)
-    await attempts.drain(timedelta(seconds=1))
-    assert [type(command) for command in recorder.commands] == [Succeed, ReleaseAttempt]
+    await attempts.drain(timedelta(hours=1))
+    assert [type(command) for command in recorder.commands] == [Succeed]
+    assert attempts.running == {}
+
+
+async def test_a_drain_releases_the_attempts_that_go_on_after_its_grace() -> None:
+    recorder = MemoryRecorder()
+    attempts = attempts_with(recorder, endless)
+    await started(attempts, an_assignment())
+    await attempts.drain(timedelta(seconds=0.01))
+    assert [type(command) for command in recorder.commands] == [ReleaseAttempt]
     assert attempts.running == {}
 
 
