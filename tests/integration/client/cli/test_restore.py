@@ -116,10 +116,27 @@ async def test_an_archive_that_goes_while_it_is_loaded_is_named(
 ) -> None:
     """As where an erasure writes it anew, and deletes the old files."""
 
-    async def gone(*_: Any) -> int:
+    async def gone(*_: Any) -> AsyncIterator[list[bytes]]:
         raise FileNotFoundError(2, "No such file or directory", "events-00001")
+        yield []
 
-    monkeypatch.setattr("duebook_common.archives.restore.restore", gone)
+    monkeypatch.setattr("duebook_common.archives.restore.line_batches", gone)
     done = await restored(program, period)
     assert (done.exit_code, f"the archive {period} changed while it was read" in done.stderr) == (1, True)
     assert "database" not in done.stderr
+
+
+async def test_a_database_that_goes_is_no_change_of_the_archive(
+    program: Program, period: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection through a socket that is gone fails as the reading of a file that is gone."""
+
+    @asynccontextmanager
+    async def no_socket(*_: Any) -> AsyncIterator[None]:
+        raise FileNotFoundError(2, "No such file or directory")
+        yield
+
+    monkeypatch.setattr("duebook_common.archives.restore.transaction", no_socket)
+    done = await restored(program, period)
+    assert (done.exit_code, "while it was read" in done.stderr) == (1, False)
+    assert "the database of DUEBOOK_POSTGRES_URL: [Errno 2] No such file" in done.stderr

@@ -181,6 +181,7 @@ def restore(period: Period, fmt: Output = Format.TABLE) -> None:
     from duebook_common.archives import restore as library
     from duebook_common.archives.chain import ArchiveFault
     from duebook_common.archives.check import check_archive, read_manifest
+    from duebook_common.archives.errors import ArchiveChanged
     from duebook_common.store.departure import periods_stay
 
     target = _target()
@@ -201,7 +202,7 @@ def restore(period: Period, fmt: Output = Format.TABLE) -> None:
             return await library.restore(pool, target, manifest)
         except LockNotAvailableError as error:
             raise Failure(f"another session uses the schema {schema}: end its transaction, and try again") from error
-        except (FileNotFoundError, ValueError) as error:
+        except ArchiveChanged as error:
             reason = f"{one_line(error)}; try again"
             raise Failure(
                 f"the archive {period} changed while it was read, and nothing was loaded: {reason}"

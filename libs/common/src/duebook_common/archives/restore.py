@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+from duebook_common.archives.errors import ArchiveChanged
 from duebook_common.archives.export import TABLES
 from duebook_common.archives.lines import line_batches
 from duebook_common.archives.manifest import ArchiveFile, Manifest
@@ -24,7 +25,8 @@ def schema_of(period: str) -> str:
 async def restore(pool: Pool, target: Target, manifest: Manifest) -> int:
     """Load an archive that was checked, in place of what an earlier restore has loaded; returns its number of rows.
 
-    All in one transaction, so that a restored archive is there as a whole or not at all.
+    All in one transaction, so that a restored archive is there as a whole or not at all. Raises ArchiveChanged if a
+    file cannot be read as it was checked.
     """
     schema, rows = schema_of(manifest.period), 0
     async with transaction(pool) as db:
@@ -42,5 +44,8 @@ async def restore(pool: Pool, target: Target, manifest: Manifest) -> int:
 
 
 async def _batches(target: Target, file: ArchiveFile) -> AsyncIterator[list[str]]:
-    async for lines in line_batches(target.read(file.name), _BATCH):
-        yield [line.decode() for line in lines]
+    try:
+        async for lines in line_batches(target.read(file.name), _BATCH):
+            yield [line.decode() for line in lines]
+    except (FileNotFoundError, ValueError) as error:
+        raise ArchiveChanged(str(error)) from error
