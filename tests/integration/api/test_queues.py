@@ -102,7 +102,7 @@ async def test_the_overview_and_the_queues_count_what_is_due_alike(api: Api) -> 
     [queue] = (await api.json(200, "GET", "/api/queue"))["items"]
     overview = await api.json(200, "GET", "/api/overview")
     [counts] = overview["queues"]
-    assert (queue["due"], queue["waiting"]) == (2, 0)  # an occurrence and a run
+    assert (queue["due"], queue["waiting"]) == (2, 0)  # a job and a run
     assert {name: queue[name] for name in STATES} == {name: counts[name] for name in STATES}
     assert {name: queue[name] for name in STATES} == {name: overview[name] for name in STATES}
 

@@ -14,6 +14,7 @@ def test_a_status_is_one_screen(duebook: Program) -> None:
     shown = eventually(lambda: done if (done := duebook("status")).exit_code == 0 else None)
     lines = [line.split() for line in shown.stdout.splitlines()]
     assert lines[1][:2] == ["api", "ready"]
+    # A run, and a job of which three times are due.
     assert ["default", "2", "0", "0", "0", "0", "0"] in lines
     assert ["all", "2", "0", "0", "0", "0", "0"] in lines
     assert ["dead", "letters", "0"] in lines

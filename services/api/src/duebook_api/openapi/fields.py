@@ -235,7 +235,10 @@ _PROBLEM: dict[str, Described] = {
 }
 
 _COUNTS: dict[str, Described] = {
-    "due": ("Runs, and occurrences not decided yet, that are due and have not been sent.", 0),
+    "due": (
+        "Runs that are due and not sent. Jobs with a due occurrence that is not decided yet count as one each.",
+        0,
+    ),
     "dispatched": ("Runs in their queue.", 2),
     "waiting": ("Runs that wait for another run or a limit.", 0),
     "running": ("Runs that an executor executes.", 1),

@@ -11,7 +11,10 @@ _PAUSE: dict[str, Described] = {
 
 QUEUES: dict[str, Described] = {
     "Queue.name": ("The name of the queue.", "default"),
-    "Queue.due": ("Runs, and occurrences not decided yet, that are due and have not been sent.", 0),
+    "Queue.due": (
+        "Runs that are due and not sent. Jobs with a due occurrence that is not decided yet count as one each.",
+        0,
+    ),
     "Queue.waiting": ("Runs that wait: for another run, a limit, their task or the resume.", 0),
     "Queue.dispatched": ("Runs that were sent and have not started.", 2),
     "Queue.running": ("Runs that an executor executes.", 1),

@@ -10,7 +10,7 @@ from duebook_api.schemas.answers import Duration
 class RunCounts(BaseModel):
     """Runs by state. `dispatched`: sent, and no executor has started them yet.
 
-    `due`: not yet sent to their queue; occurrences that are due and not decided yet count too.
+    `due`: not yet sent to their queue. Jobs with an occurrence that is due and not decided yet count as one each.
     """
 
     due: int

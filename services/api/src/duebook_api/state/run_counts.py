@@ -40,7 +40,7 @@ WHERE q.queue IS NOT NULL GROUP BY q.queue HAVING sum(due.jobs) > 0
 
 
 class RunCount(NamedTuple):
-    """The runs of one queue in one state, or its occurrences that are due and not decided yet, whose state is `due`.
+    """The runs of one queue in one state. Each job with a due occurrence that is not decided yet is one that is `due`.
 
     `oldest` is since when the oldest of them has been due if none was ever started, `first_died` of dead letters only.
     """
