@@ -5,7 +5,7 @@ Processes have no events: their states are read every five seconds, and count as
 One query a second reads the end of the log for all pages of this process, and none while no page is open. Where more
 events have come than one query counts, the rest is skipped and everything counts as changed: no page lags behind.
 Where the refreshes take long, as on a machine that is full, the query comes as much less often, at least every three
-seconds: the runs come first. Where a page was answered with numbers that are out of date, because they are slow to
+seconds: the runs come first. Where an answer had numbers that are out of date, because they are slow to
 count, what they count is said to have changed once more as soon as it can be counted anew.
 """
 
@@ -99,7 +99,7 @@ class Changes:
         self._look_at = now + _LOOK_AT_PROCESSES
 
     def repeat_at(self, at: float) -> None:
-        """A page was answered with what serves until then, by `time.monotonic()`, and is out of date already."""
+        """An answer serves until then, by `time.monotonic()`, and is out of date already."""
         self._repeat_at = min(self._repeat_at, at)
 
     def _repeat(self) -> None:

@@ -1,5 +1,6 @@
 """How many runs wait, run and rest, by queue, and what the last hours were like: made once for all who ask."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -42,7 +43,7 @@ def _paused(pause: Pause) -> dict[str, Any]:
     return {"queue": pause.name, "paused_by": pause.paused_by, "reason": pause.reason, "since": pause.since}
 
 
-def summary(counts: list[RunCount]) -> dict[str, Any]:
+def summary(counts: Iterable[RunCount]) -> dict[str, Any]:
     """The counts of all queues together, and of each queue, by name."""
     queues = by_queue(counts)
     return {**in_all(queues), "queues": [{"queue": name, **each} for name, each in queues.items()]}

@@ -1,5 +1,6 @@
 """Gauges of what waits and runs in each queue: what an autoscaler of executors goes by."""
 
+from duebook_api.state.changes import Changes
 from duebook_api.state.count_pace import CountPace
 from duebook_api.state.dependencies import Dependencies
 from duebook_api.state.queue_numbers import Numbers, QueueNumbers
@@ -15,7 +16,9 @@ class QueueGauges:
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
         # Counts of its own: a client that reads the list right after a change must not get those of the last gauges.
-        self._numbers = QueueNumbers(RunCounts(deps.changes), deps.changes)
+        # And changes of its own, which nothing follows: no page is to be refreshed because a gauge is out of date.
+        unwatched = Changes()
+        self._numbers = QueueNumbers(RunCounts(unwatched), unwatched)
         self._queues = {"default"}
         self.pace = CountPace("queue gauges", _INTERVAL)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from duebook_api.state.changes import Changes
 from duebook_api.state.kept_answer import KeptAnswer
-from duebook_api.state.run_counts import STATES, RunCount, RunCounts
+from duebook_api.state.run_counts import STATES, Counts, RunCounts
 from duebook_common.store.database import Clock, Connection, Pool, acquire
 from duebook_common.store.predicates import IS_LIVE
 from duebook_common.store.queues import known_queues
@@ -28,12 +28,8 @@ class QueueNumbers:
 
     async def read(self, pool: Pool, clock: Clock) -> Numbers:
         """The numbers of every known queue, by its name."""
-        return await self._kept.read(partial(self._make, pool, clock), self._changes.seen_to)
-
-    async def _make(self, pool: Pool, clock: Clock) -> Numbers:
-        counts = await self._counts.read(pool, clock)
-        async with acquire(pool) as db:
-            return await _numbers(db, counts)
+        counts = await self._counts.read(pool, clock)  # perhaps older than the log, and no part of what is timed
+        return await self._kept.read(partial(_make, pool, counts), (self._changes.seen_to, counts))
 
     async def of(self, pool: Pool, clock: Clock, name: str) -> dict[str, Any] | None:
         """The numbers of one queue; None if there is none of this name, also since the last count."""
@@ -44,11 +40,16 @@ class QueueNumbers:
         return numbers
 
 
+async def _make(pool: Pool, counts: Counts) -> Numbers:
+    async with acquire(pool) as db:
+        return await _numbers(db, counts)
+
+
 def _nothing() -> dict[str, Any]:
     return {**dict.fromkeys(STATES, 0), "oldest_due_at": None, "executors": 0}
 
 
-async def _numbers(db: Connection, counts: list[RunCount]) -> Numbers:
+async def _numbers(db: Connection, counts: Counts) -> Numbers:
     queues: dict[str, dict[str, Any]] = {}
 
     def of(name: str) -> dict[str, Any]:

@@ -52,6 +52,9 @@ class RunCount(NamedTuple):
     first_died: datetime | None = None
 
 
+Counts = tuple[RunCount, ...]
+
+
 class RunCounts:
     """The last count. A count of many active runs serves for longer than a second, but not for a later end of the log.
 
@@ -59,16 +62,16 @@ class RunCounts:
     """
 
     def __init__(self, changes: Changes) -> None:
-        self._changes, self._kept = changes, KeptAnswer[list[RunCount]](_AGE, changes.repeat_at)
+        self._changes, self._kept = changes, KeptAnswer[Counts](_AGE, changes.repeat_at)
 
-    async def read(self, pool: Pool, clock: Clock) -> list[RunCount]:
+    async def read(self, pool: Pool, clock: Clock) -> Counts:
         return await self._kept.read(partial(_read, pool, clock), self._changes.seen_to)
 
 
-async def _read(pool: Pool, clock: Clock) -> list[RunCount]:
+async def _read(pool: Pool, clock: Clock) -> Counts:
     async with acquire(pool) as db:
         rows = [*await db.fetch(_RUNS), *await db.fetch(_DUE_JOBS, clock.now())]
-    return [RunCount(*row) for row in rows]
+    return tuple(RunCount(*row) for row in rows)
 
 
 def by_queue(counts: Iterable[RunCount]) -> dict[str, dict[str, int]]:
