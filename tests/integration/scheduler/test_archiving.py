@@ -17,7 +17,7 @@ from duebook_common.store.database import Pool, transaction
 from duebook_common.store.erasure import erase_archived_run
 from duebook_common.store.partitions import open_period
 from duebook_scheduler.archiving import ArchiveKeeper
-from duebook_scheduler.waiting_erasures import WaitingErasures
+from duebook_scheduler.without_archives import WithoutArchives
 from support.archiver import Killed, kill, must_have_left, with_history
 from support.archives import ANY_AGE, LATER
 from support.bookkeeping import ACTOR, NOW, do, started
@@ -117,7 +117,7 @@ async def with_an_erasure(pool: Pool, folder: Path) -> None:
 
 async def test_an_erasure_reaches_its_archive(pool: Pool, tmp_path: Path) -> None:
     await with_an_erasure(pool, tmp_path)
-    await WaitingErasures(pool).step()
+    await WithoutArchives(pool).step()
     assert ERASURE_OVERDUE._value.get() > 0
     await keeper(pool, tmp_path, ANY_AGE).step()
     assert ERASURE_OVERDUE._value.get() == 0
@@ -135,7 +135,7 @@ async def test_an_erasure_that_cannot_reach_its_archive_is_overdue(pool: Pool, t
 async def test_a_scheduler_without_archives_says_that_erasures_wait(
     pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    waiting = WaitingErasures(pool)
+    waiting = WithoutArchives(pool)
     await waiting.step()
     assert (ERASURE_OVERDUE._value.get(), capsys.readouterr().out) == (0, "")
     await with_an_erasure(pool, tmp_path)
@@ -153,5 +153,5 @@ async def test_a_scheduler_without_archives_takes_the_seal_of_a_killed_archiver_
         kill(patch, departure, "settle" if recorded else "move_open", after=False, at=1 if recorded else 2)
         with pytest.raises(Killed):
             await keeper(pool, tmp_path, ANY_AGE).step()
-    await WaitingErasures(pool).step()
+    await WithoutArchives(pool).step()
     assert await pool.fetchval("SELECT status FROM periods WHERE born = $1", born) == status

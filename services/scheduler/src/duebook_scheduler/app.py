@@ -45,8 +45,8 @@ from duebook_scheduler.run_sender import RunSender
 from duebook_scheduler.settings import SchedulerSettings
 from duebook_scheduler.statistics import StatisticsKeeper
 from duebook_scheduler.sweep import Sweeper
-from duebook_scheduler.waiting_erasures import WaitingErasures
 from duebook_scheduler.waker import Waker
+from duebook_scheduler.without_archives import WithoutArchives
 from duebook_scheduler.work_queues import WorkQueues
 
 _ARCHIVE_INTERVAL = timedelta(minutes=1)
@@ -145,7 +145,7 @@ def _start_workers(loops: Loops, context: PollContext, publisher: Publisher, wor
 def _start_archiving(loops: Loops, context: PollContext, poller: Poller) -> None:
     """Only where there are archives, if only to erase from them; only then the libraries for archives are loaded."""
     if context.settings.archive_url is None:
-        waiting = WaitingErasures(context.pool)
+        waiting = WithoutArchives(context.pool)
         loops.start("archives", run_every("archives", _ARCHIVE_RETRY, waiting.step))
         return
     from duebook_scheduler.archiving import ArchiveKeeper  # noqa: PLC0415

@@ -14,19 +14,17 @@ from duebook_common.store.partitions import periods
 log = structlog.stdlib.get_logger("archives")
 
 
-class WaitingErasures:
+class WithoutArchives:
     """Any number of schedulers may run it."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def step(self) -> int:
-        """Set the gauge, and say what to set where erasures wait."""
+        """Set the gauge, say what to set where erasures wait, and take back the seals of killed archivers."""
         async with acquire(self._pool) as db:
-            seconds, sealed = (
-                await erasure_overdue(db),
-                [each.born for each in await periods(db) if each.status == "leaving"],
-            )
+            seconds, known = await erasure_overdue(db), await periods(db)
+        sealed = [each.born for each in known if each.status == "leaving"]
         ERASURE_OVERDUE.set(seconds)
         if seconds:
             log.warning("contents stay in an archive", reason="DUEBOOK_ARCHIVE_URL is missing", seconds=round(seconds))
