@@ -112,8 +112,13 @@ async def test_a_recorded_archive_that_cannot_be_written_again_keeps_its_period(
     mount.rename(tmp_path / "volume")
     other = tmp_path / "other"
     other.mkdir()
-    with pytest.raises(NotArchived, match=rf"the manifest is missing in {other}; mount the folder, or bring"):
-        await archive(pool, other)
+    archiver = Archiver(pool, Folder(str(other)), ACTOR)
+    for tried in (1, 0):  # once is enough: the whole period would be written each minute
+        with pytest.raises(NotArchived, match=rf"the manifest is missing in {other}; mount the folder, or bring"):
+            await archiver.archive_due(ANY_AGE)
+        assert len([*other.glob("*/events-*")]) == tried
+        shutil.rmtree(other)
+        other.mkdir()
     assert await events_of(pool, born) > 0
     (tmp_path / "volume").rename(mount)
     assert await archive(pool, mount) is not None

@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 _REST, _REST_WHILE_LATE = 2, 4  # a core for a third of the time at most, and for a fifth while runs are late
 _WARN_AGAIN = 3600.0  # seconds
+# What the log says, by which the last reason is known.
 _LATER, _STAY = "the period is archived later", "contents stay in an archive"
 
 
@@ -61,9 +62,9 @@ class ArchiveKeeper:
         except (NotArchived, TargetUnavailable) as error:
             self._warn(_LATER, error)
             return 0
-        self._warnings.pop(_LATER, None)
-        if archived is None:
+        if archived is None:  # also if another process archives, and fails perhaps
             return 0
+        self._warnings.pop(_LATER, None)
         ARCHIVES.inc()
         ARCHIVED_EVENTS.inc(archived.events)
         log.info("a period was archived", period=archived.period, events=archived.events, bytes=archived.bytes,

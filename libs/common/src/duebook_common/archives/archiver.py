@@ -4,13 +4,13 @@ Killed anywhere, the period is there or its archive is, and the next call goes o
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
 
-from duebook_common.archives.chain import ArchiveFault, check_files, recorded_manifests
-from duebook_common.archives.check import check_archive, file_states
+from duebook_common.archives.chain import ArchiveFault, check_files, in_force, recorded_manifests
+from duebook_common.archives.check import file_states, read_manifest
 from duebook_common.archives.export import TABLES, Exporter
 from duebook_common.archives.manifest import Manifest, digest, encode, manifest_name
 from duebook_common.archives.targets import Target, read_whole
@@ -35,6 +35,7 @@ log = structlog.stdlib.get_logger("archives")
 _UNSEAL_SECONDS = 5.0
 _NOW = "SELECT clock_timestamp()"
 _HORIZON = "SELECT pg_snapshot_xmax(pg_current_snapshot())"
+_BRING_BACK = "mount the folder, or bring the files back from a copy"
 
 
 class NotArchived(Exception):
@@ -52,6 +53,7 @@ class Archiver:
     target: Target
     actor: Actor
     pace: Pace = NO_REST
+    _not_again: set[str] = field(default_factory=set)  # digests of lost archives whose rows do not make them again
 
     async def archive_due(self, retention: timedelta | None) -> Archive | None:
         """Archive the oldest period, if it has ended longer ago than the retention; also finish one that was recorded.
@@ -115,27 +117,40 @@ class Archiver:
     async def _write_again_if_lost(self, span: Span, archived: Archive) -> None:
         """Write a recorded archive once more if it is not as the log has it: the period is still here, and the same.
 
-        Raises NotArchived if it is still not as the log has it then.
+        Raises NotArchived if the rows do not make the same files any more; then no later call tries it again.
         """
-        if await self._fault(archived) is None:
+        if (fault := await self._fault(archived)) is None:
             return
-        if archived.erasures == 0:
+        if archived.erasures == 0 and archived.digest not in self._not_again:
             await self._must_have_earlier_archives()
             manifest = await self._export(span, archived)
-            content = encode(manifest)
-            if digest(content) == archived.digest:
-                await self.target.put(manifest_name(manifest.period, archived.digest), content)
-        await self._must_be_readable(archived)
+            if digest(encode(manifest)) == archived.digest:
+                await self._put(manifest)
+                return
+            self._not_again.add(archived.digest)
+        raise NotArchived(f"{_says(fault)}; {_BRING_BACK}")
 
     async def _must_be_readable(self, archived: Archive) -> None:
         """Raises NotArchived if the archive is not as the log has it: then its period must stay."""
         if (fault := await self._fault(archived)) is not None:
-            raise NotArchived(f"{_says(fault)}; mount the folder, or bring the files back from a copy")
+            raise NotArchived(f"{_says(fault)}; {_BRING_BACK}")
 
     async def _fault(self, archived: Archive) -> ArchiveFault | None:
+        """What is wrong with the manifest in force or its files; all of these are read."""
         async with acquire(self.pool) as db:
-            recorded = [each for each in recorded_manifests(await chain(db)) if each.number == archived.number]
-        return await anext(check_archive(self.target, recorded), None)
+            recorded = in_force(recorded_manifests(await chain(db)))[archived.number]
+        manifest = await read_manifest(self.target, recorded)
+        if isinstance(manifest, ArchiveFault):
+            return manifest
+        return next(check_files(manifest, await file_states(self.target, manifest, self.pace)), None)
+
+    async def _put(self, manifest: Manifest) -> None:
+        """Write the manifest, and read it again. Raises NotArchived."""
+        content = encode(manifest)
+        name = manifest_name(manifest.period, digest(content))
+        await self.target.put(name, content)
+        if await read_whole(self.target, name) != content:
+            raise NotArchived(_says(ArchiveFault(manifest.period, f"{name} was changed")))
 
     async def _recorded(self, span: Span) -> Archive | None:
         """The archive of the period, if the log has recorded it: only the rest is to be done."""
@@ -163,17 +178,13 @@ class Archiver:
         manifest = await self._export(span)
         async with acquire(self.pool) as db:
             await _may_leave(db, span, manifest)
-        content = encode(manifest)
         await alone.fetchval(_NOW)  # raises if the lock is lost
-        name = manifest_name(manifest.period, digest(content))
-        await self.target.put(name, content)
-        if await read_whole(self.target, name) != content:
-            raise NotArchived(_says(ArchiveFault(manifest.period, f"{name} was changed")))
+        await self._put(manifest)
         async with transaction(self.pool) as db:
             if seal is None or await departure.lock_seal(db, span.start) != seal:
                 raise NotArchived(f"another process has worked on the period {manifest.period}")
             await _may_leave(db, span, manifest)
-            archived = _archived(manifest, content, self.target.address)
+            archived = _archived(manifest, self.target.address)
             return await record_archive(db, archived, manifest.link, self.actor)
 
     async def _export(self, span: Span, recorded: Archive | None = None) -> Manifest:
@@ -183,11 +194,12 @@ class Archiver:
         """
         async with acquire(self.pool) as db:
             last, sealed_at = await last_archive(db), await db.fetchval(_HORIZON)
-            now = await db.fetchval(_NOW)
         name = period_name(span.start, span.end)
         exporter = Exporter(self.pool, self.target, name, span.start, sealed_at, self.pace)
         tables = {table: await exporter.export(table) for table in TABLES}
         events = tables["events"]
+        async with acquire(self.pool) as db:
+            now = await db.fetchval(_NOW)
         manifest = Manifest(
             number=recorded.number if recorded else last.number + 1,
             link=recorded.link if recorded else last.link + 1,
@@ -201,7 +213,7 @@ class Archiver:
             files=[file for table in tables.values() for file in table.files],
             written_at=recorded.archived_at if recorded else now,
         )
-        faults = list(check_files(manifest, await file_states(self.target, manifest)))
+        faults = list(check_files(manifest, await file_states(self.target, manifest, self.pace)))
         if faults:
             raise NotArchived(_says(faults[0]))
         return manifest
@@ -226,14 +238,14 @@ async def _may_leave(db: Connection, span: Span, manifest: Manifest) -> None:
         raise NotArchived("mails about runs of the period have yet to be written")
 
 
-def _archived(manifest: Manifest, content: bytes, address: str) -> LogArchived:
+def _archived(manifest: Manifest, address: str) -> LogArchived:
     last = manifest.last
     return LogArchived(
         number=manifest.number,
         period=manifest.period,
         start=manifest.start,
         end=manifest.end,
-        digest=digest(content),
+        digest=digest(encode(manifest)),
         previous=manifest.previous,
         address=address,
         events=manifest.events,

@@ -1,6 +1,7 @@
 """Check archives where they lie: every file of each archive that the log names is read as a whole."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import date
 from itertools import pairwise
 
@@ -19,6 +20,7 @@ from duebook_common.archives.lines import file_state, line_batches
 from duebook_common.archives.manifest import Manifest, manifest_name
 from duebook_common.archives.targets import Target, read_whole
 from duebook_common.domain.day_hash import EventSet
+from duebook_common.runtime.pacing import NO_REST, Pace
 from duebook_common.store.database import Pool, acquire
 from duebook_common.store.day_lines import departed_of, digests_of
 
@@ -120,12 +122,11 @@ async def _events_of(target: Target, manifest: Manifest) -> AsyncIterator[list[s
                 yield [line.decode() for line in lines]
 
 
-async def file_states(target: Target, manifest: Manifest) -> dict[str, FileState]:
-    """Size and hash of each file of the archive that is there."""
+async def file_states(target: Target, manifest: Manifest, pace: Pace = NO_REST) -> dict[str, FileState]:
+    """Size and hash of each file of the archive that is there. Rests after each file."""
     states: dict[str, FileState] = {}
     for file in manifest.files:
-        try:
-            states[file.name] = await file_state(target.read(file.name))
-        except FileNotFoundError:
-            continue
+        with suppress(FileNotFoundError):
+            async with pace.step():
+                states[file.name] = await file_state(target.read(file.name))
     return states

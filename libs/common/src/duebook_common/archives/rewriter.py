@@ -198,7 +198,7 @@ class Rewriter:
         name = manifest_name(archive.period, digest(content))
         await self.target.put(name, content)
         new = replace(manifest, files=[file for file in manifest.files if file not in before.files])
-        faults = list(check_files(new, await file_states(self.target, new)))
+        faults = list(check_files(new, await file_states(self.target, new, self.pace)))
         if faults or await read_whole(self.target, name) != content:
             raise NotArchived(_damaged(archive.period, faults[0].says if faults else f"{name} is not what was written"))
         await alone.fetchval(_NOW)  # raises if the lock is lost
