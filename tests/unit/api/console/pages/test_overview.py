@@ -110,9 +110,11 @@ def test_what_is_due_is_that_of_the_queues_and_leads_to_them_while_one_is_paused
         "oldest_dead_letter_at": None,
     }
     [due, *_] = figures(numbers | {"paused": []}, TIMES)
-    assert (due.number, due.path, due.query) == (5, "/console/runs", (("status", "dispatched"),))
+    assert (due.number, due.remark, due.path, due.query) == (5, "3 sent", "/console/runs", (("status", "dispatched"),))
     [due, *_] = figures(numbers | {"paused": [{"queue": "mail"}]}, TIMES)
-    assert (due.number, due.path, due.query) == (5, "/console/queues", ())
+    assert (due.number, due.remark, due.path, due.query) == (5, "3 sent", "/console/queues", ())
+    [due, *_] = figures(numbers | {"dispatched": 0, "paused": []}, TIMES)
+    assert (due.number, due.remark) == (2, "")
 
 
 def test_a_cause_is_the_first_line_of_its_error_or_its_task() -> None:
@@ -126,7 +128,7 @@ def test_a_queue_shows_what_it_has_finished_in_the_last_hour() -> None:
     view = queue | {"name": "mail", "oldest_due_at": NOW - timedelta(minutes=7), "pause": None}
     items = [an_item(NOW - timedelta(minutes=4), {"succeeded": 5}, "mail"), an_item(NOW, {"succeeded": 9}, "other")]
     [row] = queue_rows([view], items, TIMES)
-    assert (row.due_or_waiting, row.oldest) == (3, "7 min")
+    assert (row.not_started, row.oldest) == (3, "7 min")
     assert "last hour: 5" in row.last_hour
 
 

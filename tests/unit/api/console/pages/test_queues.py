@@ -22,8 +22,13 @@ def queue(name: str = "mail", **numbers: Any) -> dict[str, Any]:
 def test_the_sentence_sums_what_waits_and_runs() -> None:
     pause = {"paused_by": "ops", "reason": "provider down", "since": NOW}
     page = queues_page([queue(waiting=2, due=1, pause=pause), queue("default", running=1)], None, None, TIMES)
-    assert page.sentence == "2 queues; 3 runs are due or wait, 1 is running. 1 queue is paused."
+    assert page.sentence == "2 queues; 3 jobs or runs are due, sent or waiting, 1 run is running. 1 queue is paused."
     assert [row.status for row in page.rows] == ["paused", "active"]
+
+
+def test_the_sentence_of_one_that_is_sent_is_in_the_singular() -> None:
+    page = queues_page([queue(dispatched=1, running=2)], None, None, TIMES)
+    assert page.sentence == "1 queue; 1 job or run is due, sent or waiting, 2 runs are running."
 
 
 def test_a_queue_without_executors_is_warned_of() -> None:

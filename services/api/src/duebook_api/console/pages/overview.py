@@ -11,6 +11,7 @@ from duebook_api.console.pages.svg.bars import Bar, Block, outcome_bars
 from duebook_api.console.pages.svg.lines import Point, lateness_lines
 from duebook_api.console.pages.svg.sparkline import sparkline
 from duebook_api.console.pages.times import Times, rough
+from duebook_api.console.pages.words import count
 from duebook_common.runtime.phrases import quantity, short_duration
 
 STEP, PAST = timedelta(minutes=5), timedelta(hours=5)
@@ -56,7 +57,7 @@ class Cause:
 @dataclass(frozen=True, slots=True)
 class QueueRow:
     name: str
-    due_or_waiting: int
+    not_started: int
     oldest: str
     running: int
     executors: int
@@ -91,11 +92,12 @@ def figures(numbers: Mapping[str, Any], times: Times, slots: int | None = None) 
 
 
 def _due(numbers: Mapping[str, Any]) -> Figure:
-    """What is due and has not started, as the list of queues has it; of a paused queue only that list has all."""
-    number = numbers["due"] + numbers["dispatched"]
+    """What is due or sent, as the list of queues has it; of a paused queue only that list has all."""
+    number, sent = numbers["due"] + numbers["dispatched"], numbers["dispatched"]
+    remark = f"{count(sent)} sent" if sent else ""
     if numbers["paused"]:
-        return Figure("due", number, "due", "/console/queues")
-    return Figure("due", number, "due", "/console/runs", (("status", "dispatched"),))
+        return Figure("due", number, "due", "/console/queues", remark=remark)
+    return Figure("due", number, "due", "/console/runs", (("status", "dispatched"),), remark)
 
 
 def _figure(name: str, number: int, remark: str) -> Figure:
@@ -176,7 +178,7 @@ def _queue_row(queue: Mapping[str, Any], items: Items, times: Times) -> QueueRow
     oldest = queue["oldest_due_at"]
     return QueueRow(
         name=queue["name"],
-        due_or_waiting=queue["due"] + queue["waiting"] + queue["dispatched"],
+        not_started=queue["due"] + queue["waiting"] + queue["dispatched"],
         oldest=short_duration(times.now - oldest) if oldest and oldest < times.now else "–",
         running=queue["running"],
         executors=queue["executors"],

@@ -9,7 +9,6 @@ from markupsafe import Markup
 
 from duebook_api.console.pages.svg.sparkline import sparkline
 from duebook_api.console.pages.times import Times
-from duebook_api.console.pages.words import count
 from duebook_common.runtime.phrases import quantity, short_duration
 from duebook_common.store.statistics_queries import StartsOfStep
 
@@ -63,12 +62,14 @@ def queues_page(
 
 
 def _sentence(queues: Sequence[Mapping[str, Any]]) -> str:
-    waiting = sum(each["due"] + each["waiting"] + each["dispatched"] for each in queues)
+    unstarted = sum(each["due"] + each["waiting"] + each["dispatched"] for each in queues)
     running, paused = sum(each["running"] for each in queues), sum(each["pause"] is not None for each in queues)
-    wait = "is due or waits" if waiting == 1 else "are due or wait"
-    runs = "is running" if running == 1 else "are running"
+    due = (
+        f"{quantity(unstarted, 'job or run', 'jobs or runs')} {'is' if unstarted == 1 else 'are'} due, sent or waiting"
+    )
+    runs = f"{quantity(running, 'run')} {'is' if running == 1 else 'are'} running"
     rest = f" {quantity(paused, 'queue')} {'is' if paused == 1 else 'are'} paused." if paused else ""
-    return f"{quantity(len(queues), 'queue')}; {quantity(waiting, 'run')} {wait}, {count(running)} {runs}.{rest}"
+    return f"{quantity(len(queues), 'queue')}; {due}, {runs}.{rest}"
 
 
 def _row(queue: Mapping[str, Any], starts: Starts | None, times: Times) -> QueueRow:
