@@ -1,6 +1,6 @@
 """A verification from a checkpoint finds what was planted after it, and a chain that does not sign it any more."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,9 +13,9 @@ from duebook_common.integrity.verified import remember
 from duebook_common.integrity.verify import VerifyReport, verify, verify_recent
 from duebook_common.integrity.workers import Workers
 from duebook_common.store.database import Pool
-from duebook_common.store.day_lines import write_line
 from support.bookkeeping import NOW, dispatched, do, past_horizon, start, started
 from support.contents import read_the_log
+from support.lines_of_days import write_lines
 from support.planted_faults import FAULTS, JOBS, LONG_AGO, plant, unguarded
 from support.samples import MINUTE
 
@@ -31,20 +31,15 @@ async def histories(pool: Pool, jobs: int) -> None:
 
 
 async def checkpoint(pool: Pool, days: int = 1) -> VerifyReport:
-    """Let all that was recorded so far be so many days old; the line of that day signs the checkpoint."""
+    """Let all that was recorded so far be so many days old; the line of its last day signs the checkpoint."""
     await unguarded(pool, SHIFT.format(days))
-    await write_line_of(pool, days)
+    await write_lines(pool)
     await past_horizon(pool)
     report = await verify(pool, LONG_AGO)
     assert (report.breaches, report.since) == ([], None)
     assert report.end is not None
     await remember(pool, report.end, report.line)
     return report
-
-
-async def write_line_of(pool: Pool, days: int) -> None:
-    now = datetime.now(UTC)
-    assert await write_line(pool, now.date() - timedelta(days=days), now) is not None
 
 
 async def recent(pool: Pool, workers: Workers | None = None) -> VerifyReport:
@@ -75,7 +70,7 @@ async def test_a_fault_after_the_checkpoint_is_found(pool: Pool, fault: str) -> 
     await checkpoint(pool)
     await histories(pool, 2)
     if "meta" in fault:  # which no state has: only the hash of the day tells
-        await write_line_of(pool, days=0)
+        await write_lines(pool)
     assert (await recent(pool)).breaches == []
     (job_id,) = (await pool.fetch(JOBS))[-1]
     await plant(pool, fault, job_id)
@@ -106,7 +101,7 @@ async def test_a_changed_event_of_a_day_since_is_found(pool: Pool) -> None:
     await checkpoint(pool, days=2)
     await histories(pool, 1)
     await unguarded(pool, f"{SHIFT.format(1)} WHERE recorded_at > now() - interval '1 hour'")
-    await write_line_of(pool, days=1)
+    await write_lines(pool)
     assert (await recent(pool)).breaches == []
     newest = "position = (SELECT max(position) FROM events)"
     await unguarded(pool, f"UPDATE events SET salt = gen_random_uuid() WHERE {newest}")
@@ -119,7 +114,7 @@ async def test_a_chain_that_was_computed_again_does_not_sign_the_checkpoint(pool
     await checkpoint(pool)
     await unguarded(pool, "UPDATE events SET salt = gen_random_uuid() WHERE type = 'JobCreated'")
     await pool.execute("DELETE FROM day_lines")
-    await write_line_of(pool, days=1)
+    await write_lines(pool)
     assert (await verify(pool, LONG_AGO)).breaches == []  # only who knows the line of before can tell
     [breach] = (await recent(pool)).breaches
     assert "not in the chain" in breach.says

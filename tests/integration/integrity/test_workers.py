@@ -5,7 +5,6 @@ import signal
 from bisect import bisect_right
 from collections import Counter
 from concurrent.futures.process import BrokenProcessPool
-from datetime import UTC, datetime
 
 import pytest
 
@@ -16,9 +15,9 @@ from duebook_common.integrity.rebuild import rebuild
 from duebook_common.integrity.verify import verify
 from duebook_common.integrity.workers import Workers, spread, stream_cuts
 from duebook_common.store.database import Pool, acquire
-from duebook_common.store.day_lines import write_line
 from duebook_common.store.mail_handling import MailResult, record_mails
 from support.bookkeeping import ACTOR, NOW, do, started
+from support.lines_of_days import write_lines
 from support.planted_faults import FAULTS, JOBS, LONG_AGO, plant
 
 
@@ -30,7 +29,7 @@ def two(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Workers:
 
 
 async def with_history(pool: Pool) -> None:
-    """Jobs with runs that ended in all ways, with mails, and the line of the day."""
+    """Jobs with runs that ended in all ways, with mails, and the line of each day."""
     for n in range(24):
         run = await started(pool, max_retries=0)
         if n % 3:
@@ -39,8 +38,7 @@ async def with_history(pool: Pool) -> None:
             assert await record_mails(pool, [MailResult(run.id, run.job_id, sent)], ACTOR)
         elif n % 2:
             await do(pool, run, FailAttempt(1, "boom", NOW, chance=0.5, retry=False))
-    now = datetime.now(UTC)
-    assert await write_line(pool, now.date(), now) is not None
+    await write_lines(pool)
 
 
 async def test_two_processes_find_what_one_finds(pool: Pool, two: Workers) -> None:
