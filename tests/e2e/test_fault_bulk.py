@@ -49,10 +49,10 @@ def make_waiting_runs(platform: Platform) -> None:
     eventually(lambda: platform.query(waiting)[0][0] == _RUNS, 120)
 
 
-def cancel(platform: Platform, tag: str) -> dict[str, Any]:
-    """At a rate by which it takes six seconds, so that it goes on when the kill or the abort comes."""
+def cancel(platform: Platform, tag: str, seconds: int) -> dict[str, Any]:
+    """At a rate by which it takes so many seconds, so that it goes on when the kill or the abort comes."""
     wanted = {"tag": tag, "status": "waiting"}
-    body = {"action": "cancel", "filter": wanted, "reason": "the tenant has left", "rate": _RUNS / 12}
+    body = {"action": "cancel", "filter": wanted, "reason": "the tenant has left", "rate": _RUNS / 2 / seconds}
     bulk: dict[str, Any] = platform.api.post("/api/bulk", json=body).raise_for_status().json()
     assert bulk["matched"] == _RUNS // 2
     return bulk
@@ -61,7 +61,7 @@ def cancel(platform: Platform, tag: str) -> dict[str, Any]:
 def test_runs_are_cancelled_once_although_api_and_scheduler_are_killed(platform: Platform) -> None:
     launch(platform, api=1, scheduler=2)
     make_waiting_runs(platform)
-    bulk = cancel(platform, "tenant-7")
+    bulk = cancel(platform, "tenant-7", 12)
     eventually(lambda: counts(platform, bulk).done > 0)
     for service in platform.services.values():
         service.kill()
@@ -74,7 +74,7 @@ def test_runs_are_cancelled_once_although_api_and_scheduler_are_killed(platform:
     assert (shown["done"], shown["left"], shown["refused"]) == (bulk["matched"], 0, 0)
     assert counts(platform, bulk).runs == bulk["matched"]
 
-    other = cancel(platform, "tenant-8")
+    other = cancel(platform, "tenant-8", 60)
     eventually(lambda: counts(platform, other).done > 0)
     began = time.monotonic()
     aborted = platform.api.post(f"/api/bulk/{other['id']}/abort", json={"reason": "the wrong tenant"}).json()
