@@ -1,5 +1,6 @@
 """Jobs can be paused, resumed, triggered and deleted in every state, and runs cancelled."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,13 +47,14 @@ def test_a_hold_keeps_retries_and_sent_messages_until_the_resume(duebook: Platfo
     post(duebook, f"/api/run/{before['id']}/cancel", 202)
 
 
-def test_a_deleted_job_starts_nothing_and_keeps_its_history(duebook: Platform) -> None:
-    running = duebook.create(task="nap", payload={"seconds": 6}, recurrence="daily")
+def test_a_deleted_job_starts_nothing_and_keeps_its_history(duebook: Platform, gate: Path) -> None:
+    running = duebook.create(task="nap", payload={"gate": str(gate)}, recurrence="daily")
     retrying = duebook.create(task="fail", backoff=_LONG_BACKOFF, recurrence="daily")
     queued = duebook.create(queue="deleted", recurrence="daily")
     for job, status in ((running, "running"), (retrying, "retrying"), (queued, "waiting")):
         duebook.await_run(job["id"], status)
         assert duebook.api.delete(f"/api/job/{job['id']}").status_code == 204
+    gate.touch()
     outcomes = {running["id"]: "succeeded", retrying["id"]: "cancelled", queued["id"]: "cancelled"}
     with executor_of(duebook, "deleted"):
         later = duebook.create(queue="deleted")

@@ -3,6 +3,7 @@
 from datetime import datetime
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,13 +50,14 @@ def ended(duebook: Platform, *runs: dict[str, str]) -> list[dict[str, str]]:
     return eventually(probe)
 
 
-def test_buffer_one_lets_one_run_wait_and_skips_the_next(duebook: Platform) -> None:
-    job = duebook.create(task="nap", payload={"seconds": 6})
+def test_buffer_one_lets_one_run_wait_and_skips_the_next(duebook: Platform, gate: Path) -> None:
+    job = duebook.create(task="nap", payload={"gate": str(gate)})
     first = duebook.await_run(job["id"], "running")
     waiting = trigger(duebook, job, "buffer_one", payload={"seconds": 0})
     skipped = trigger(duebook, job, "buffer_one")
     assert (waiting["status"], waiting["reason"]) == ("waiting", "overlap")
     assert (skipped["status"], skipped["reason"]) == ("skipped", "overlap")
+    gate.touch()
     before, after = ended(duebook, first, waiting)
     assert (before["status"], after["status"]) == ("succeeded", "succeeded")
     assert 0 <= (when(after["started_at"]) - when(before["finished_at"])).total_seconds() < 1.5 * SHARED_CORES, (
@@ -87,10 +89,11 @@ def test_cancel_other_stops_the_active_run_before_the_next_starts(duebook: Platf
     assert when(running["started_at"]) >= when(stopped["finished_at"])
 
 
-def test_terminate_other_refuses_the_old_outcome_and_starts_at_once(duebook: Platform) -> None:
-    job = duebook.create(task="stubborn", payload={"seconds": 6})
+def test_terminate_other_refuses_the_old_outcome_and_starts_at_once(duebook: Platform, gate: Path) -> None:
+    job = duebook.create(task="stubborn", payload={"gate": str(gate)})
     first = duebook.await_run(job["id"], "running")
-    second = trigger(duebook, job, "terminate_other")
+    second = trigger(duebook, job, "terminate_other", payload={"seconds": 6})
+    gate.touch()
     assert second["status"] in {"dispatched", "running"}
     assert duebook.get(f"/api/run/{first['id']}")["status"] == "cancelled"
     eventually(lambda: _with_status(duebook.get(f"/api/run/{second['id']}"), "succeeded"))

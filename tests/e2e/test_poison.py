@@ -1,5 +1,6 @@
 """Unreadable messages go to the dead-letter queue and do not affect other runs."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,32 +30,35 @@ def dead_messages(url: str, queue: str) -> list[tuple[bytes, Any]]:
     return on_channel(url, look)
 
 
-def test_unreadable_messages_do_not_occupy_the_prefetch_window(duebook: Platform) -> None:
+def test_unreadable_messages_do_not_occupy_the_prefetch_window(duebook: Platform, gate: Path) -> None:
     broker = duebook.environment["DUEBOOK_RABBITMQ_URL"]
     with executor_of(duebook, "narrow", DUEBOOK_CONCURRENCY="2"):
-        slow = duebook.create(queue="narrow", task="nap", payload={"seconds": 6})
+        slow = duebook.create(queue="narrow", task="nap", payload={"gate": str(gate)})
         duebook.await_run(slow["id"], "running")
         publish(broker, "narrow", *_POISON)
         jobs = [duebook.create(queue="narrow", task="nap") for _ in range(6)]
-        for job in [slow, *jobs]:
+        for job in jobs:
             assert duebook.await_run(job["id"], "succeeded")["attempt"] == 1
+        gate.touch()
+        assert duebook.await_run(slow["id"], "succeeded")["attempt"] == 1
         found = eventually(lambda: found if len(found := dead_messages(broker, "narrow")) == 5 else None)
         eventually(lambda: metric(duebook["executor", 1], 'duebook_deliveries_total{verdict="unreadable"}') == 5)
     assert sorted(body for body, _ in found) == sorted(_POISON)
     assert {(death[0]["reason"], death[0]["queue"]) for _, death in found} == {("rejected", "duebook.runs.narrow")}
 
 
-def test_messages_with_unusual_properties_do_no_harm(duebook: Platform) -> None:
+def test_messages_with_unusual_properties_do_no_harm(duebook: Platform, gate: Path) -> None:
     broker = duebook.environment["DUEBOOK_RABBITMQ_URL"]
-    slow = duebook.create(task="nap", payload={"seconds": 6})
+    slow = duebook.create(task="nap", payload={"gate": str(gate)})
     run = duebook.await_run(slow["id"], "running")
     publish(broker, "default", b"[]", reply_to="x|no.such.exchange", correlation_id="1")
     publish(broker, "default", b"{}", content_type="text/plain; charset=no-such", content_encoding="gzip")
     publish(broker, "default", b"null", headers={"x-death": "not a list", "deep": {"a": {"b": [1, 2]}}})
     publish(broker, "default", b'"' + b"x" * 1_000_000 + b'"', expiration=None, priority=200)
+    eventually(lambda: metric(duebook["executor", 0], 'duebook_deliveries_total{verdict="unreadable"}') == 4)
+    gate.touch()
     assert duebook.await_run(slow["id"], "succeeded")["id"] == run["id"]
     assert [e["type"] for e in events(duebook, run["id"])] == ["RunDispatched", "AttemptStarted", "AttemptSucceeded"]
-    eventually(lambda: metric(duebook["executor", 0], 'duebook_deliveries_total{verdict="unreadable"}') == 4)
     duebook.await_run(duebook.create()["id"], "succeeded")
 
 

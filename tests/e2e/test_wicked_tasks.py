@@ -1,6 +1,7 @@
 """Misbehaving tasks: their runs end with a clear error, and the executor goes on."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,16 +73,17 @@ def test_a_plain_function_runs_in_a_thread_and_writes_to_the_job_log(duebook: Pl
     assert ("log", "slept for 0.05 s") in job_log(duebook, job["id"])
 
 
-def test_tasks_that_block_their_event_loop_do_not_block_others(duebook: Platform) -> None:
-    blocking = [duebook.create(task="block", payload={"seconds": 16}, max_retries=0) for _ in range(2)]
+def test_tasks_that_block_their_event_loop_do_not_block_others(duebook: Platform, gate: Path) -> None:
+    blocking = [duebook.create(task="block", payload={"gate": str(gate)}, max_retries=0) for _ in range(2)]
     eventually(lambda: any(r["status"] == "running" for job in blocking for r in duebook.runs(job["id"])))
     quick = duebook.create(task="log")
-    duebook.await_run(quick["id"], "succeeded", 12)
+    duebook.await_run(quick["id"], "succeeded")
     # tasks on the blocked loop wait; after the executor has noticed it, further tasks get a new loop
     eventually(lambda: "further tasks get a new one" in _log(duebook))
     nap = duebook.create(task="nap")
     duebook.await_run(nap["id"], "succeeded")
     assert any(duebook.runs(job["id"])[0]["status"] == "running" for job in blocking), "the nap ended before them"
+    gate.touch()
     for job in blocking:
         run = duebook.await_run(job["id"], "succeeded", 120)
         assert (run["attempt"], run["result"]) == (1, "blocked")

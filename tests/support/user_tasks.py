@@ -13,9 +13,18 @@ from duebook.context import Context
 from duebook.errors import Fail
 from duebook.tasks import task
 
+_TICK = 0.05
+
 
 class Nap(BaseModel):
+    """A task goes on for so many seconds, and until the file `gate` exists."""
+
     seconds: float = 0
+    gate: Path | None = None
+
+    @property
+    def may_end(self) -> bool:
+        return self.gate is None or self.gate.exists()
 
 
 class Until(BaseModel):
@@ -42,6 +51,8 @@ class Unspeakable(Exception):
 @task("nap")
 async def nap(payload: Nap) -> dict[str, float]:
     await asyncio.sleep(payload.seconds)
+    while not payload.may_end:
+        await asyncio.sleep(_TICK)
     return {"slept": payload.seconds}
 
 
@@ -55,6 +66,8 @@ def plain_nap(payload: Nap, context: Context) -> dict[str, Any]:
 @task("block")
 async def block(payload: Nap) -> str:
     time.sleep(payload.seconds)
+    while not payload.may_end:
+        time.sleep(_TICK)
     return "blocked"
 
 
@@ -93,9 +106,9 @@ def leak() -> None:
 async def stubborn(payload: Nap) -> str:
     """Ignores its cancellation."""
     end = time.monotonic() + payload.seconds
-    while time.monotonic() < end:
+    while time.monotonic() < end or not payload.may_end:
         try:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(_TICK)
         except asyncio.CancelledError:
             continue
     return "went on"
