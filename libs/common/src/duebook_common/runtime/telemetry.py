@@ -30,7 +30,9 @@ CURRENT_DEAD_LETTERS = Gauge(
     "duebook_dead_letters", "Dead letters neither redriven nor discarded.", ["queue"], registry=DEAD_LETTER_REGISTRY
 )
 DEAD_LETTER_AGE = Gauge("duebook_dead_letter_oldest_age_seconds", "Age of the oldest of these dead letters.")
-DUE_RUNS = Gauge("duebook_due_runs", "Runs that are due or waiting, and not yet sent to an executor.", ["queue"])
+DUE_RUNS = Gauge(
+    "duebook_due_runs", "Runs that are due or wait and are not sent, and jobs with an undecided occurrence.", ["queue"]
+)
 RUNNING_RUNS = Gauge("duebook_running_runs", "Runs with an attempt under way.", ["queue"])
 OVERDUE_JOBS = Gauge("duebook_overdue_jobs", "Jobs that are due for longer than the misfire time.")
 PAUSED_QUEUES = Gauge("duebook_paused_queues", "Queues that are paused; a freeze of the installation counts as one.")
