@@ -31,7 +31,9 @@ CURRENT_DEAD_LETTERS = Gauge(
 )
 DEAD_LETTER_AGE = Gauge("duebook_dead_letter_oldest_age_seconds", "Age of the oldest of these dead letters.")
 DUE_RUNS = Gauge(
-    "duebook_due_runs", "Runs that are due or wait and are not sent, and jobs with an undecided occurrence.", ["queue"]
+    "duebook_due_runs",
+    "Runs that are due or wait and are not sent, and jobs with a due, undecided occurrence.",
+    ["queue"],
 )
 RUNNING_RUNS = Gauge("duebook_running_runs", "Runs with an attempt under way.", ["queue"])
 OVERDUE_JOBS = Gauge("duebook_overdue_jobs", "Jobs that are due for longer than the misfire time.")
