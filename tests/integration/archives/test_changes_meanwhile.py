@@ -74,7 +74,7 @@ async def test_a_change_in_the_middle_loses_nothing(
     assert await faults(pool, folder) == []
     assert (await verify(pool, LONG_AGO)).breaches == []
     if kept == 0 and change is not erase_job:
-        assert await lines_with(folder, runs[1]["id"], SECRET) != [], "nobody has erased it"
+        assert await lines_with(folder, runs[1]["id"], SECRET) != [], "that run is not erased"
     if change in {erase_job, erase_run}:
         await must_be_erased(api, folder, job["id"], runs[0]["id"], whole=change is erase_job)
     await must_agree(api)

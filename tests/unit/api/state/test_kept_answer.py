@@ -41,7 +41,9 @@ async def test_an_answer_that_failed_is_made_again() -> None:
     assert await kept.read(make) == 1
 
 
-async def test_an_answer_of_another_state_serves_no_more() -> None:
+async def test_an_answer_of_another_state_serves_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("duebook_api.state.kept_answer.time.monotonic", lambda: 100.0)  # it took no time
+
     async def make() -> int:
         return 1
 
