@@ -49,10 +49,13 @@ class Folder:
     async def read(self, name: str) -> AsyncIterator[bytes]:
         with self._errors():
             await asyncio.to_thread(self._must_exist)
+        start, is_last = 0, False
         with self._errors(FileNotFoundError):
-            file = await asyncio.to_thread((self._path / name).open, "rb")
-            with file:
-                while part := await asyncio.to_thread(file.read, _PART):
+            while not is_last:
+                # Each call closes what it opens: a file that is open in between stays so if the reader is cancelled.
+                part = await asyncio.to_thread(_part, self._path / name, start)
+                start, is_last = start + len(part), len(part) < _PART
+                if part:
                     yield part
 
     async def names(self, under: str = "") -> list[str]:
@@ -95,6 +98,13 @@ class Folder:
             says = f"{error.filename or self.address}: {error.strerror or error}"
             remedy = _REMEDIES.get(error.errno or 0)
             raise TargetUnavailable(f"{says}; {remedy}" if remedy else says) from error
+
+
+def _part(path: Path, start: int) -> bytes:
+    with path.open("rb") as file:
+        if start:
+            file.seek(start)
+        return file.read(_PART)
 
 
 def _sync(directory: Path) -> None:
