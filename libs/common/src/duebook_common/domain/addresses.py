@@ -4,14 +4,12 @@ It is narrower than RFC 5321: no quoted part before the @, no IP address after i
 """
 
 import re
-from unicodedata import bidirectional, category, normalize
+from unicodedata import category, normalize
 
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
 _LONGEST_LOCAL, _LONGEST_LABEL, _LONGEST = 64, 63, 254
 _ALPHABETIC = frozenset({"Ll", "Lo", "Lm", "Mn", "Mc", "Nd"})  # IDNA 2008 allows these categories, with few exceptions
-_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})  # Hebrew and Arabic letters, Arabic digits
-_IN_RIGHT_TO_LEFT = _RIGHT_TO_LEFT | {"EN", "ES", "CS", "ET", "ON", "BN", "NSM"}
 _SHOWN = 100
 
 
@@ -87,12 +85,12 @@ def _is_international(label: str) -> bool:
 
 def _has_one_direction(label: str) -> bool:
     """Whether RFC 5893 allows what the label has of characters that are written from right to left."""
-    kinds = [bidirectional(char) for char in label]
-    if not _RIGHT_TO_LEFT & set(kinds):
-        return True
-    last = next((kind for kind in reversed(kinds) if kind != "NSM"), "")
-    ends = last in _RIGHT_TO_LEFT | {"EN"} and not {"EN", "AN"} <= set(kinds)
-    return kinds[0] in {"R", "AL"} and ends and set(kinds) <= _IN_RIGHT_TO_LEFT
+    from idna import IDNABidiError, check_bidi  # noqa: PLC0415 - its tables are loaded for few addresses only
+
+    try:
+        return check_bidi(label)
+    except IDNABidiError:
+        return False
 
 
 def _ascii_domain(domain: str) -> str:
