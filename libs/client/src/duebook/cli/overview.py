@@ -141,8 +141,9 @@ def _paused(pause: Mapping[str, Any]) -> str:
 def _last_hour_line(hour: Mapping[str, Any], throughput: float) -> str:
     """What came of the last sixty minutes, how late its runs started, and how many end in a second now."""
     counts, late = hour["counts"], hour["lateness"]
-    p50, p99 = (short_duration(timedelta(seconds=late[share] or 0)) for share in ("p50", "p99"))
-    lateness = f"; lateness p50 {p50}, p99 {p99}" if late["p50"] is not None else ""
+    shares = [(share, late[share]) for share in ("p50", "p99") if late[share] is not None]
+    words = ", ".join(f"{share} {short_duration(timedelta(seconds=seconds))}" for share, seconds in shares)
+    lateness = f"; lateness {words}" if words else ""
     ends = f"{counts['succeeded']} succeeded, {counts['dead_lettered']} dead-lettered"
     return f"last hour     {ends}{lateness}; {throughput} runs/s"
 
