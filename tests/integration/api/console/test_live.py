@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx2
@@ -154,12 +154,7 @@ async def test_more_events_than_one_query_counts_do_not_let_pages_lag(api: Api) 
 
 async def test_a_process_that_was_lost_shows_without_any_event(api: Api) -> None:
     changes, pool = api.deps.changes, api.deps.pool
-    await pool.execute(_SCHEDULER)
-    frames = changes.stream(always)
-    await anext(frames)  # the page is open
-    await changes.step(pool)
-    position = (await anext(frames)).decode().split("\n")[0].removeprefix("id: ")
-    headers = {"X-Live": position}
+    frames, headers = await open_page_with_a_scheduler(api)
     assert not await shown_on(api, headers, "lost")
     await pool.execute("UPDATE services SET seen_at = seen_at - interval '2 minutes'")
     changes._look_at -= 5
@@ -181,11 +176,7 @@ async def test_a_process_that_was_lost_shows_without_any_event(api: Api) -> None
 
 async def test_a_page_with_numbers_that_are_out_of_date_is_refreshed_once_more(api: Api) -> None:
     changes, pool = api.deps.changes, api.deps.pool
-    await pool.execute(_SCHEDULER)
-    frames = changes.stream(always)
-    await anext(frames)  # the page is open
-    await changes.step(pool)
-    headers = {"X-Live": (await anext(frames)).decode().split("\n")[0].removeprefix("id: ")}
+    frames, headers = await open_page_with_a_scheduler(api)
     assert not await shown_on(api, headers, "lost")
     kept = api.deps.system._kept
     kept._until_changed += 3600  # as where it is slow to read
@@ -206,6 +197,15 @@ async def test_a_page_with_numbers_that_are_out_of_date_is_refreshed_once_more(a
     assert orjson.loads(frame.result().split(b"data: ")[1]) == dict.fromkeys(_COUNTED, 1)
     assert await shown_on(api, headers, "lost") == {"/console", "/console/system"}
     await frames.aclose()
+
+
+async def open_page_with_a_scheduler(api: Api) -> tuple[AsyncGenerator[bytes, None], dict[str, str]]:
+    """The frames of an open page, and the header of its refreshes."""
+    await api.deps.pool.execute(_SCHEDULER)
+    frames = api.deps.changes.stream(always)
+    await anext(frames)  # the page is open
+    await api.deps.changes.step(api.deps.pool)
+    return frames, {"X-Live": (await anext(frames)).decode().split("\n")[0].removeprefix("id: ")}
 
 
 async def shown_on(api: Api, headers: dict[str, str], word: str) -> set[str]:
